@@ -1,0 +1,96 @@
+# mailroom: three small tools that move one person's mail.
+#
+# Modules are listed in reading order, and a module includes only modules
+# listed before it (tests/lint/layers checks that). Everything that make makes
+# goes below $(B).
+
+CC ?=	cc
+B ?=	build
+PREFIX ?= /usr/local
+PKG_CONFIG ?= pkg-config
+VERSION = 0.1
+
+BASE =	mem err span buf wire time words glob enc utf7 uidset url \
+	header suggest
+PROTO =	sasl scram pop3 pop3_session imap_lex imap imap_reply imap_session
+OS =	clock log stop file lock conf account command secret store maildir \
+	mbox sandbox tls net deflate pump ask progress notify
+
+FETCHD = options seen inbox ask pop3_fetch imap_fetch watch worker main
+
+have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
+COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \
+	$(call have,common/os,$(OS))
+FETCHD_M = $(call have,fetchd,$(FETCHD))
+UNIT =	$(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
+FUZZ =	$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+RIGS =	$(patsubst tests/%.c,%,$(wildcard tests/peer/peer.c \
+	tests/bench/proxy.c tests/fault/fault.c))
+
+# Warnings are probed once: an older compiler that lacks one still builds.
+WANT =	-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow \
+	-Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wwrite-strings \
+	-Wformat=2 -Wvla -Wundef -Wswitch-enum -Wimplicit-fallthrough \
+	-fstack-protector-strong -fstack-clash-protection -fPIE
+try =	$(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null \
+	2>/dev/null && echo $(1))
+ifndef PROBED
+PROBED := $(foreach f,$(WANT),$(call try,$(f)))
+endif
+LIBS_PC = libbsd-overlay libmd libssl libcrypto sqlite3 zlib
+PC_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS_PC) 2>/dev/null)
+PC_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PC) 2>/dev/null || \
+	echo -lbsd -lmd -lssl -lcrypto -lsqlite3 -lz) -lresolv
+
+OPT ?=	-O2 -g
+FORTIFY ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+CFLAGS ?= $(OPT)
+ALL_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon -Ifetchd \
+	$(PC_CFLAGS) $(CPPFLAGS)
+ALL_CFLAGS = -std=c17 $(CFLAGS) $(FORTIFY) $(PROBED) $(WERROR) $(SAN)
+ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now $(SAN) $(LDFLAGS)
+COMPILE = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP
+
+all: $(if $(FETCHD_M),$(B)/fetchd)
+
+COMMON_O = $(COMMON_M:%=$(B)/obj/%.o)
+FETCHD_O = $(FETCHD_M:%=$(B)/obj/%.o)
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+$(B)/common.a: $(COMMON_O)
+	@rm -f $@
+	ar rcs $@ $(COMMON_O)
+
+$(B)/fetchd: $(FETCHD_O) $(B)/common.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $(FETCHD_O) $(B)/common.a $(PC_LIBS)
+
+# --- tests -----------------------------------------------------------------
+
+$(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(B)/common.a $(PC_LIBS)
+
+# The same harness, fed from files: replays the corpora without libFuzzer.
+$(B)/replay/%: $(B)/obj/tests/fuzz/%_fuzz.o $(B)/obj/tests/fuzz/replay.o \
+    $(B)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PC_LIBS)
+
+$(B)/tests/%: $(B)/obj/tests/%.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $< -lssl -lcrypto -lbsd
+
+unit: $(UNIT:%=$(B)/unit/%)
+replay: $(FUZZ:%=$(B)/replay/%)
+rigs: $(RIGS:%=$(B)/tests/%)
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all unit replay rigs clean
+.SECONDARY:
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,22 @@
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+/*
+ * Allocation that cannot fail: when memory is out, the process ends with
+ * EX_TEMPFAIL.  Being killed anywhere is safe by design, so this is too.  The
+ * sizes asked for are bounded by the caller, never named by a peer.
+ * All results are owned by the caller and released with free(3).
+ */
+void *mem_alloc(size_t);              /* zeroed */
+void *mem_array(size_t n, size_t size); /* zeroed, overflow-checked */
+void *mem_resize(void *, size_t n, size_t size);
+char *mem_strdup(const char *);
+char *mem_strndup(const char *, size_t);
+char *mem_printf(const char *, ...) __attribute__((format(printf, 1, 2)));
+
+/* Overwrites a secret, then frees it; NULL is accepted. */
+void mem_free_secret(char *);
+
+#endif

@@ -1,0 +1,14 @@
+#ifndef BASE_SUGGEST_H
+#define BASE_SUGGEST_H
+
+#include <stddef.h>
+
+/*
+ * The candidate nearest to `word` by edit distance (insert, delete, replace,
+ * swap of neighbours), if near enough to be what was meant (at most a third
+ * of the word's letters wrong, at least 1); else NULL.  The result is one of
+ * the candidates.
+ */
+const char *suggest(const char *word, const char *const *candidates, size_t n);
+
+#endif

@@ -1,0 +1,39 @@
+#ifndef BASE_WORDS_H
+#define BASE_WORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* A list of strings, NULL-terminated, ready for execv(3). */
+struct words {
+	char **v; /* owned, as is each string; NULL when n == 0 */
+	size_t n;
+};
+
+void words_init(struct words *);
+void words_clear(struct words *);
+void words_add(struct words *, const char *); /* copies */
+void words_copy(struct words *to, const struct words *from);
+
+/*
+ * Splits a line as a shell would: blanks separate; "double" and 'single'
+ * quotes group; backslash takes the next character literally (outside single
+ * quotes).  No variable, glob or command is expanded.  With `comments`, a '#'
+ * that starts a word ends the line.  Fails (ERR_CONFIG) on an unclosed quote
+ * or a trailing backslash.  Appends to *w.
+ */
+int words_split(struct words *w, const char *line, bool comments,
+    struct err *);
+
+/*
+ * True when a command line needs a shell to mean what it says: an unquoted
+ * | & ; < > ( ) $ ` * ? [ ~ or a newline.
+ */
+bool words_need_shell(const char *line);
+
+/* The words joined by blanks, for showing to a person; owned by caller. */
+char *words_join(const struct words *);
+
+#endif

@@ -1,0 +1,15 @@
+#ifndef OS_CLOCK_H
+#define OS_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds that only go forward and count suspended time too. */
+int64_t clock_ms(void);
+
+/* Wall clock: microseconds since 1970. */
+int64_t clock_wall_us(void);
+
+/* Sleeps; a stop signal (os/stop) ends it early. */
+void clock_sleep(int64_t ms);
+
+#endif
