@@ -19,9 +19,9 @@ struct buf {
 };
 
 void buf_init(struct buf *, size_t max);
-void buf_clear(struct buf *);  /* frees; wipes nothing */
-void buf_wipe(struct buf *);   /* overwrites what it held, then frees */
-void buf_reset(struct buf *);  /* forgets the bytes, keeps the memory */
+void buf_clear(struct buf *); /* frees; wipes nothing */
+void buf_wipe(struct buf *);  /* overwrites what it held, then frees */
+void buf_reset(struct buf *); /* forgets the bytes, keeps the memory */
 
 /* What is in it; borrowed, valid until the next call that changes it. */
 struct span buf_span(const struct buf *);

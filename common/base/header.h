@@ -26,13 +26,18 @@ bool header_next(struct span *rest, struct span *name_r, struct span *body_r);
 /* The first field of that name (any case); false when there is none. */
 bool header_find(struct span header, const char *name, struct span *body_r);
 
-/* Appends the body unfolded: line ends gone, runs of blanks at folds one. */
+/*
+ * Appends the body unfolded: a fold with the blanks around it becomes one
+ * space, blanks at both ends are dropped; no CR or LF is left.  -1 when the
+ * buffer's limit is reached; then it holds a part.
+ */
 int header_unfold(struct buf *out, struct span body);
 
 /*
  * The address in an address field or Return-Path: first "<addr>", else the
- * first word with '@', comments and quotes skipped.  False: none ("<>" gives
- * true and an empty span).
+ * first word with '@', comments and quotes skipped; no further than the list
+ * member that has one.  It borrows from body and holds no control character.
+ * False: none ("<>" gives true and an empty span).
  */
 bool header_address(struct span body, struct span *addr_r);
 
@@ -50,14 +55,16 @@ size_t header_scan_feed(struct header_scan *, const char *, size_t n);
 
 /*
  * The identity of a header: SHA-256 (first 128 bits) over its bytes with
- * every CR dropped and blanks at line ends ignored, up to (not including) the
- * empty line, so that POP3, IMAP and a Maildir agree on it.  Feed pieces in
- * order, header bytes only (header_scan tells).
+ * every CR dropped, and blanks at line ends, lines of blanks and the last line
+ * end ignored, so that POP3, IMAP and a Maildir agree on it, be the empty line
+ * with it or not.  Feed pieces in order, header bytes only (header_scan
+ * tells); header_digest_hex() ends it.  Of a run of blanks all but its last
+ * 1 to 1,024 count even at a line's end.
  */
 struct header_digest {
 	SHA2_CTX sha;
-	struct buf blanks; /* held back until a line's end decides */
-	bool line_empty;
+	char blanks[1024]; /* held back until a line's end decides */
+	size_t n_blanks;
 	bool held_newline;
 };
 #define HEADER_DIGEST_HEX 33 /* 32 hex digits and NUL */

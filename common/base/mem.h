@@ -9,7 +9,7 @@
  * sizes asked for are bounded by the caller, never named by a peer.
  * All results are owned by the caller and released with free(3).
  */
-void *mem_alloc(size_t);              /* zeroed */
+void *mem_alloc(size_t);                /* zeroed */
 void *mem_array(size_t n, size_t size); /* zeroed, overflow-checked */
 void *mem_resize(void *, size_t n, size_t size);
 char *mem_strdup(const char *);

@@ -127,7 +127,7 @@ span_number(struct span s, uint64_t max, uint64_t *n_r)
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return false;
 		d = (uint64_t)(s.p[i] - '0');
-		if (v > max / 10 || v * 10 > max - d)
+		if (d > max || v > max / 10 || v * 10 > max - d)
 			return false;
 		v = v * 10 + d;
 	}

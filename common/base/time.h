@@ -16,14 +16,17 @@ bool time_duration(const char *, int64_t *ms_r);
 /* "500", "64k", "25M", "2G" (powers of 1024; B, KB, KiB... also). */
 bool time_size(const char *, uint64_t *bytes_r);
 
-/* For people: "3 d 4 h", "12 s"; and "25.0 MB".  Writes at most 32 bytes. */
+/*
+ * For people: "3 d 4 h", "1 min 5 s", "12 s"; and "25.0 MB" (of 1024 KB).
+ * Writes at most 32 bytes.
+ */
 void time_show_duration(int64_t ms, char out_r[32]);
 void time_show_size(uint64_t bytes, char out_r[32]);
 
 /*
  * Seconds since 1970 of a UTC date (proleptic Gregorian), and an IMAP
  * date-time ("17-Jul-1996 02:44:25 -0700", RFC 9051 section 9); -1 when it
- * is not one.
+ * is not one.  Years 1 to 9999, month 1 to 12; before 1970 it is negative.
  */
 int64_t time_utc(int year, int month, int day, int hour, int min, int sec);
 int64_t time_imap(const char *, uint64_t len);

@@ -23,7 +23,7 @@ struct uidset {
 
 void uidset_init(struct uidset *);
 void uidset_clear(struct uidset *);
-void uidset_add(struct uidset *, uint32_t lo, uint32_t hi);
+void uidset_add(struct uidset *, uint32_t lo, uint32_t hi); /* lo > hi: none */
 void uidset_del(struct uidset *, uint32_t lo, uint32_t hi);
 void uidset_union(struct uidset *, const struct uidset *);
 bool uidset_has(const struct uidset *, uint32_t);
@@ -34,18 +34,23 @@ uint32_t uidset_max(const struct uidset *); /* 0 when empty */
 /*
  * Appends "1:3,7" (RFC 9051 sequence-set), at most max_len bytes of it, from
  * member `from` on.  Returns the first member that did not fit, 0 when all
- * did.  Nothing is appended for an empty rest.
+ * did.  Nothing is appended for an empty rest; 21 bytes hold any one range,
+ * so with at least that it gets on.
  */
-uint32_t uidset_format(const struct uidset *, uint32_t from, size_t max_len,
-    struct buf *);
+uint32_t uidset_format(
+    const struct uidset *, uint32_t from, size_t max_len, struct buf *);
 
 /*
  * Parses a sequence-set; "*" counts as UINT32_MAX; "5:2" is 2:5.  -1 when it
- * is not one (0, empty, junk) or has over 100,000 ranges.  Adds to *s.
+ * is not one (0, empty, junk) or has over 100,000 ranges, and then *s is as it
+ * was.  Adds to *s.
  */
 int uidset_parse(struct uidset *s, struct span);
 
-/* Members in rising order: *it starts at 0.  False at the end. */
+/*
+ * Members in rising order: *it starts at 0 and is then the member last given,
+ * so the set may change in between.  False at the end.
+ */
 bool uidset_next(const struct uidset *, uint64_t *it, uint32_t *uid_r);
 
 #endif

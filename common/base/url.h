@@ -29,7 +29,8 @@ struct url {
 /*
  * ERR_CONFIG with the reason and the remedy: unknown scheme (with the nearest
  * known), a password (argv is public: password-command), no host, bad port,
- * control characters, ';AUTH=' and query or fragment parts.
+ * control characters, ';AUTH=' and query or fragment parts.  The text never
+ * repeats more than the scheme.  *url_r is then cleared.
  */
 int url_parse(const char *, struct url *url_r, struct err *);
 void url_clear(struct url *);

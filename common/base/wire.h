@@ -10,7 +10,7 @@
  * The pump (os/pump) fills `in` and drains `out`; a core consumes `in` and
  * appends to `out`.
  */
-#define WIRE_IN_MAX  (256 * 1024)
+#define WIRE_IN_MAX (256 * 1024)
 #define WIRE_OUT_MAX (1024 * 1024)
 
 struct wire {

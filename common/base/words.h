@@ -14,26 +14,29 @@ struct words {
 
 void words_init(struct words *);
 void words_clear(struct words *);
-void words_add(struct words *, const char *); /* copies */
-void words_copy(struct words *to, const struct words *from);
+void words_add(struct words *, const char *);                /* copies */
+void words_copy(struct words *to, const struct words *from); /* appends */
 
 /*
  * Splits a line as a shell would: blanks separate; "double" and 'single'
  * quotes group; backslash takes the next character literally (outside single
  * quotes).  No variable, glob or command is expanded.  With `comments`, a '#'
  * that starts a word ends the line.  Fails (ERR_CONFIG) on an unclosed quote
- * or a trailing backslash.  Appends to *w.
+ * or a trailing backslash; *w is then as it was.  Appends to *w.
  */
-int words_split(struct words *w, const char *line, bool comments,
-    struct err *);
+int words_split(struct words *w, const char *line, bool comments, struct err *);
 
 /*
  * True when a command line needs a shell to mean what it says: an unquoted
- * | & ; < > ( ) $ ` * ? [ ~ or a newline.
+ * | & ; < > ( ) $ ` * ? [ ~ or a newline, or $ ` in double quotes.
  */
 bool words_need_shell(const char *line);
 
-/* The words joined by blanks, for showing to a person; owned by caller. */
+/*
+ * The words joined by blanks, for showing to a person; those with blanks,
+ * quotes or nothing in them are double-quoted, so that words_split() would
+ * give them back.  Owned by the caller.
+ */
 char *words_join(const struct words *);
 
 #endif

@@ -24,14 +24,13 @@
 
 static int tap_run, tap_failed;
 
-TAP_UNUSED TAP_FORMAT(5, 6) static bool
-tap_ok(bool good, bool silent, const char *file, int line, const char *fmt,
-    ...)
+TAP_UNUSED TAP_FORMAT(5, 6) static bool tap_ok(
+    bool good, bool silent, const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (good && silent)
-		return (true);
+		return true;
 	printf("%sok %d - ", good ? "" : "not ", ++tap_run);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
@@ -42,7 +41,7 @@ tap_ok(bool good, bool silent, const char *file, int line, const char *fmt,
 		printf("# failed at %s:%d\n", file, line);
 	}
 	fflush(stdout);
-	return (good);
+	return good;
 }
 
 TAP_UNUSED static void
@@ -69,8 +68,8 @@ TAP_UNUSED static bool
 tap_same(const char *got, size_t n, const char *want)
 {
 	if (got == NULL || want == NULL)
-		return (n == 0 && (want == NULL ? got == NULL : *want == '\0'));
-	return (n == strlen(want) && memcmp(got, want, n) == 0);
+		return n == 0 && (want == NULL ? got == NULL : *want == 0);
+	return n == strlen(want) && memcmp(got, want, n) == 0;
 }
 
 #define ok(cond, ...) \
@@ -79,31 +78,38 @@ tap_same(const char *got, size_t n, const char *want)
 #define quiet(cond, ...) \
 	tap_ok((cond) ? true : false, true, __FILE__, __LINE__, __VA_ARGS__)
 
-#define is_int(got, want, ...) do {                                         \
-	intmax_t tap_g = (intmax_t)(got), tap_w = (intmax_t)(want);         \
-	if (!ok(tap_g == tap_w, __VA_ARGS__))                               \
-		printf("#   got: %jd\n#  want: %jd\n", tap_g, tap_w);       \
-} while (0)
+#define is_int(got, want, ...)                                                \
+	do {                                                                  \
+		intmax_t tap_g = (intmax_t)(got), tap_w = (intmax_t)(want);   \
+		if (!ok(tap_g == tap_w, __VA_ARGS__))                         \
+			printf("#   got: %jd\n#  want: %jd\n", tap_g, tap_w); \
+	} while (0)
 
-#define is_str(got, want, ...) do {                                         \
-	const char *tap_g = (got), *tap_w = (want);                         \
-	bool tap_e = tap_g == NULL || tap_w == NULL ? tap_g == tap_w :      \
-	    strcmp(tap_g, tap_w) == 0;                                      \
-	if (!ok(tap_e, __VA_ARGS__)) {                                      \
-		tap_show("got", tap_g, tap_g == NULL ? 0 : strlen(tap_g));  \
-		tap_show("want", tap_w, tap_w == NULL ? 0 : strlen(tap_w)); \
-	}                                                                   \
-} while (0)
+#define is_str(got, want, ...)                                                 \
+	do {                                                                   \
+		const char *tap_g = (got), *tap_w = (want);                    \
+		bool tap_e = tap_g == NULL || tap_w == NULL                    \
+		                 ? tap_g == tap_w                              \
+		                 : strcmp(tap_g, tap_w) == 0;                  \
+		if (!ok(tap_e, __VA_ARGS__)) {                                 \
+			tap_show(                                              \
+			    "got", tap_g, tap_g == NULL ? 0 : strlen(tap_g));  \
+			tap_show(                                              \
+			    "want", tap_w, tap_w == NULL ? 0 : strlen(tap_w)); \
+		}                                                              \
+	} while (0)
 
 /* A span that is {NULL, 0} equals "". */
-#define is_mem(ptr, len, want, ...) do {                                    \
-	const char *tap_g = (ptr), *tap_w = (want);                         \
-	size_t tap_n = (len);                                               \
-	if (!ok(tap_same(tap_g, tap_n, tap_w), __VA_ARGS__)) {              \
-		tap_show("got", tap_g, tap_n);                              \
-		tap_show("want", tap_w, tap_w == NULL ? 0 : strlen(tap_w)); \
-	}                                                                   \
-} while (0)
+#define is_mem(ptr, len, want, ...)                                            \
+	do {                                                                   \
+		const char *tap_g = (ptr), *tap_w = (want);                    \
+		size_t tap_n = (len);                                          \
+		if (!ok(tap_same(tap_g, tap_n, tap_w), __VA_ARGS__)) {         \
+			tap_show("got", tap_g, tap_n);                         \
+			tap_show(                                              \
+			    "want", tap_w, tap_w == NULL ? 0 : strlen(tap_w)); \
+		}                                                              \
+	} while (0)
 
 TAP_UNUSED static int
 done(void)
@@ -113,7 +119,7 @@ done(void)
 	printf("1..%d\n", tap_run);
 	if (tap_failed > 0)
 		printf("# %d of %d failed\n", tap_failed, tap_run);
-	return (tap_failed > 0 ? 1 : 0);
+	return tap_failed > 0 ? 1 : 0;
 }
 
 #endif

@@ -1,0 +1,195 @@
+/*
+ * Durations, sizes and dates between their written and their numeric forms.
+ * No clock is read here.
+ */
+
+#include "base/time.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/span.h"
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define DURATION_MAX (INT64_C(10000) * DAY)
+
+bool
+time_duration(const char *s, int64_t *ms_r)
+{
+	static const struct {
+		const char *name;
+		uint64_t ms;
+	} units[] = {
+	    {"", SECOND},
+	    {"s", SECOND},
+	    {"ms", 1},
+	    {"m", MINUTE},
+	    {"h", HOUR},
+	    {"d", DAY},
+	    {"w", 7 * DAY},
+	};
+	size_t i, digits = strspn(s, "0123456789");
+	uint64_t v;
+
+	if (!span_number(span_bytes(s, digits), DURATION_MAX, &v))
+		return false;
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcasecmp(s + digits, units[i].name) != 0)
+			continue;
+		if (v > DURATION_MAX / units[i].ms)
+			return false;
+		*ms_r = (int64_t)(v * units[i].ms);
+		return true;
+	}
+	return false;
+}
+
+bool
+time_size(const char *s, uint64_t *bytes_r)
+{
+	static const char units[] = "kmgt";
+	size_t digits = strspn(s, "0123456789");
+	unsigned shift = 0;
+	const char *q;
+	uint64_t v;
+
+	if (!span_number(span_bytes(s, digits), UINT64_MAX, &v))
+		return false;
+	s += digits;
+	if (*s != '\0' && (q = strchr(units, *s | 0x20)) != NULL) {
+		shift = 10 * (unsigned)(q - units + 1);
+		s++;
+		if (strcasecmp(s, "ib") == 0)
+			s++;
+	}
+	if (strcasecmp(s, "b") == 0)
+		s++;
+	if (*s != '\0' || v > UINT64_MAX >> shift)
+		return false;
+	*bytes_r = v << shift;
+	return true;
+}
+
+void
+time_show_duration(int64_t ms, char out_r[32])
+{
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = {
+	    {"d", DAY},
+	    {"h", HOUR},
+	    {"min", MINUTE},
+	    {"s", SECOND},
+	    {"ms", 1},
+	};
+	size_t i;
+	int64_t rest;
+
+	if (ms < 0)
+		ms = 0;
+	for (i = 0; i < 4 && ms < units[i].ms; i++)
+		;
+	rest = i < 3 ? ms % units[i].ms / units[i + 1].ms : 0;
+	if (rest > 0)
+		snprintf(out_r, 32, "%lld %s %lld %s",
+		    (long long)(ms / units[i].ms), units[i].name,
+		    (long long)rest, units[i + 1].name);
+	else
+		snprintf(out_r, 32, "%lld %s", (long long)(ms / units[i].ms),
+		    units[i].name);
+}
+
+void
+time_show_size(uint64_t bytes, char out_r[32])
+{
+	static const char *const units[] = {"KB", "MB", "GB", "TB", "PB", "EB"};
+	double v = (double)bytes / 1024;
+	size_t i = 0;
+
+	if (bytes < 1024) {
+		snprintf(out_r, 32, "%u B", (unsigned)bytes);
+		return;
+	}
+	/* What would be rounded to 1024.0 is one of the next unit. */
+	for (; v >= 1023.95 && i < 5; i++)
+		v /= 1024;
+	snprintf(out_r, 32, "%.1f %s", v, units[i]);
+}
+
+static bool
+is_leap(int y)
+{
+	return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+}
+
+int64_t
+time_utc(int year, int month, int day, int hour, int min, int sec)
+{
+	static const int length[] = {
+	    31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	static const int before[] = {
+	    0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+	int64_t days, y = year - 1;
+
+	if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 ||
+	    day > length[month - 1] + (month == 2 && is_leap(year)))
+		return -1;
+	if (hour < 0 || hour > 23 || min < 0 || min > 59 || sec < 0 || sec > 60)
+		return -1;
+	/* 719162 days lie between 0001-01-01 and 1970-01-01. */
+	days = y * 365 + y / 4 - y / 100 + y / 400 - 719162;
+	days += before[month - 1] + (month > 2 && is_leap(year)) + day - 1;
+	return ((days * 24 + hour) * 60 + min) * 60 + sec;
+}
+
+/* n digits at p as a number; -1 when they are not digits. */
+static int
+digits_at(const char *p, size_t n)
+{
+	uint64_t v;
+
+	return span_number(span_bytes(p, n), 9999, &v) ? (int)v : -1;
+}
+
+static int
+month_at(const char *p)
+{
+	static const char *const names[] = {"jan", "feb", "mar", "apr", "may",
+	    "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
+	int i;
+
+	for (i = 0; i < 12; i++)
+		if (strncasecmp(p, names[i], 3) == 0)
+			return i + 1;
+	return -1;
+}
+
+int64_t
+time_imap(const char *s, uint64_t len)
+{
+	/* The shape, with '0' for what is read below. */
+	static const char shape[] = "00-000-0000 00:00:00 00000";
+	int day, zh, zm;
+	int64_t t;
+	size_t i;
+
+	if (len != sizeof(shape) - 1)
+		return -1;
+	for (i = 0; i < len; i++)
+		if (shape[i] != '0' && s[i] != shape[i])
+			return -1;
+	day = s[0] == ' ' ? digits_at(s + 1, 1) : digits_at(s, 2);
+	t = time_utc(digits_at(s + 7, 4), month_at(s + 3), day,
+	    digits_at(s + 12, 2), digits_at(s + 15, 2), digits_at(s + 18, 2));
+	zh = digits_at(s + 22, 2);
+	zm = digits_at(s + 24, 2);
+	if (t == -1 || (s[21] != '+' && s[21] != '-') || zh == -1 || zm == -1 ||
+	    zm > 59)
+		return -1;
+	return s[21] == '+' ? t - (zh * 60 + zm) * 60 : t + (zh * 60 + zm) * 60;
+}

@@ -1,0 +1,165 @@
+/*
+ * Lists of strings, and the splitting of a line into them as a shell would:
+ * for configuration lines and for commands that are run without a shell.
+ */
+
+#include "base/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#define BLANKS " \t\r\n"
+
+void
+words_init(struct words *w)
+{
+	*w = (struct words){NULL, 0};
+}
+
+static void
+truncate_to(struct words *w, size_t n)
+{
+	while (w->n > n) {
+		free(w->v[--w->n]);
+		w->v[w->n] = NULL;
+	}
+}
+
+void
+words_clear(struct words *w)
+{
+	truncate_to(w, 0);
+	free(w->v);
+	words_init(w);
+}
+
+void
+words_add(struct words *w, const char *s)
+{
+	w->v = mem_resize(w->v, w->n + 2, sizeof(*w->v));
+	w->v[w->n++] = mem_strdup(s);
+	w->v[w->n] = NULL;
+}
+
+void
+words_copy(struct words *to, const struct words *from)
+{
+	size_t i, n = from->n;
+
+	for (i = 0; i < n; i++)
+		words_add(to, from->v[i]);
+}
+
+/* One word, quotes resolved; returns what is behind it. */
+static const char *
+take_word(const char *p, struct buf *word, struct err *e)
+{
+	char quote = '\0';
+
+	for (; *p != '\0'; p++) {
+		if (*p == '\\' && quote != '\'') {
+			if (*++p == '\0') {
+				err_set(e, ERR_CONFIG,
+				    "a backslash at the end of the line");
+				return NULL;
+			}
+			buf_putc(word, *p);
+		} else if (*p == quote)
+			quote = '\0';
+		else if (quote == '\0' && (*p == '"' || *p == '\''))
+			quote = *p;
+		else if (quote == '\0' && strchr(BLANKS, *p) != NULL)
+			break;
+		else
+			buf_putc(word, *p);
+	}
+	if (quote != '\0') {
+		err_set(e, ERR_CONFIG, "a quote (%c) is not closed", quote);
+		return NULL;
+	}
+	return p;
+}
+
+int
+words_split(struct words *w, const char *line, bool comments, struct err *e)
+{
+	size_t before = w->n;
+	const char *p = line;
+	struct buf word;
+
+	buf_init(&word, strlen(line));
+	for (;;) {
+		p += strspn(p, BLANKS);
+		if (*p == '\0' || (comments && *p == '#'))
+			break;
+		if ((p = take_word(p, &word, e)) == NULL)
+			break;
+		words_add(w, buf_cstr(&word));
+		buf_reset(&word);
+	}
+	buf_wipe(&word);
+	if (p == NULL) {
+		truncate_to(w, before);
+		return -1;
+	}
+	return 0;
+}
+
+bool
+words_need_shell(const char *line)
+{
+	char quote = '\0';
+	const char *p;
+
+	for (p = line; *p != '\0'; p++) {
+		if (*p == '\\' && quote != '\'') {
+			if (*++p == '\0')
+				break;
+		} else if (*p == quote)
+			quote = '\0';
+		else if (quote != '\0') {
+			if (quote == '"' && (*p == '$' || *p == '`'))
+				return true;
+		} else if (*p == '"' || *p == '\'')
+			quote = *p;
+		else if (strchr("|&;<>()$`*?[~\n", *p) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void
+put_quoted(struct buf *out, const char *s)
+{
+	buf_putc(out, '"');
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_putc(out, '\\');
+		buf_putc(out, *s);
+	}
+	buf_putc(out, '"');
+}
+
+char *
+words_join(const struct words *w)
+{
+	struct buf out;
+	char *s;
+	size_t i;
+
+	buf_init(&out, SIZE_MAX / 2);
+	for (i = 0; i < w->n; i++) {
+		if (i > 0)
+			buf_putc(&out, ' ');
+		if (w->v[i][0] == '\0' || strpbrk(w->v[i], BLANKS "'\"\\"))
+			put_quoted(&out, w->v[i]);
+		else
+			buf_puts(&out, w->v[i]);
+	}
+	s = mem_strdup(buf_cstr(&out));
+	buf_clear(&out);
+	return s;
+}

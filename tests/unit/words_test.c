@@ -1,0 +1,153 @@
+/*
+ * Splitting lines as a shell would, and joining them again.
+ */
+
+#include <stdlib.h>
+
+#include "base/words.h"
+#include "prng.h"
+#include "tap.h"
+
+/* The words of a line as "<a><b>", "!" when it does not split. */
+static const char *
+split(const char *line, bool comments)
+{
+	static char text[256];
+	struct words w;
+	struct err e = {0};
+	size_t i;
+
+	words_init(&w);
+	text[0] = '\0';
+	if (words_split(&w, line, comments, &e) == -1)
+		strlcpy(text, e.kind == ERR_CONFIG && w.n == 0 ? "!" : "?", 2);
+	for (i = 0; i < w.n; i++) {
+		strlcat(text, "<", sizeof(text));
+		strlcat(text, w.v[i], sizeof(text));
+		strlcat(text, ">", sizeof(text));
+	}
+	if (w.n > 0 && w.v[w.n] != NULL)
+		strlcpy(text, "not NULL-terminated", sizeof(text));
+	words_clear(&w);
+	return text;
+}
+
+static void
+test_split(void)
+{
+	static const struct {
+		const char *line, *want;
+	} t[] = {
+	    {"", ""},
+	    {" \t \n", ""},
+	    {"a b", "<a><b>"},
+	    {"  a\t b\r\n", "<a><b>"},
+	    {"\"a b\" c", "<a b><c>"},
+	    {"'a \"b' c", "<a \"b><c>"},
+	    {"a\"b c\"d'e f'", "<ab cde f>"},
+	    {"\"\" ''", "<><>"},
+	    {"a\\ b", "<a b>"},
+	    {"\"a\\\"b\"", "<a\"b>"},
+	    {"'a\\b'", "<a\\b>"},
+	    {"$HOME * `x`", "<$HOME><*><`x`>"},
+	    {"a #b", "<a>"},
+	    {"#all", ""},
+	    {"a#b \"#\" \\#c", "<a#b><#><#c>"},
+	    {"a \"b", "!"},
+	    {"a 'b", "!"},
+	    {"a b\\", "!"},
+	    {"\"b\\", "!"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		is_str(split(t[i].line, true), t[i].want, "split %s",
+		    t[i].line[0] == '\n' ? "nl" : t[i].want);
+	is_str(split("a #b", false), "<a><#b>", "without comments");
+}
+
+static void
+test_shell(void)
+{
+	static const char *const yes[] = {"a | b", "a && b", "a; b", "a >f",
+	    "a <f", "(a)", "echo $x", "echo \"$x\"", "echo \"`x`\"", "ls *",
+	    "ls ?", "ls [a]", "ls ~", "a\nb", "echo 'a' $b"};
+	static const char *const no[] = {"", "procmail -m .rc", "echo 'a|b'",
+	    "echo \"a|b;c*\"", "echo \\$x", "echo '$x'", "echo \"\\$x\"",
+	    "echo 'it'\\''s'", "echo \\"};
+	size_t i;
+
+	for (i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		ok(words_need_shell(yes[i]), "needs a shell, %zu", i);
+	for (i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		ok(!words_need_shell(no[i]), "needs no shell: %s", no[i]);
+}
+
+static void
+test_copy(void)
+{
+	struct words a, b;
+	struct err e;
+	char *s;
+
+	words_init(&a);
+	words_init(&b);
+	words_add(&a, "one");
+	is_int(words_split(&a, "x \"", false, &e), -1, "a bad line");
+	is_int(a.n, 1, "adds nothing");
+	is_int(words_split(&a, "two three", false, &e), 0, "appends");
+	words_copy(&b, &a);
+	words_clear(&a);
+	ok(a.v == NULL && a.n == 0, "cleared");
+	s = words_join(&b);
+	is_str(s, "one two three", "copied and joined");
+	free(s);
+	words_clear(&b);
+	s = words_join(&b);
+	is_str(s, "", "nothing joined");
+	free(s);
+}
+
+/* What is joined splits into the same words again. */
+static void
+test_round_trip(void)
+{
+	struct words a, b;
+	struct err e;
+	char word[8], *s, *t;
+	size_t i, k;
+
+	for (i = 0; i < 5000; i++) {
+		words_init(&a);
+		words_init(&b);
+		for (k = prng(5); k > 0; k--) {
+			size_t n = prng(sizeof(word));
+
+			prng_text(word, n, "ab \t\n\"'\\#$", 10);
+			word[n] = '\0';
+			words_add(&a, word);
+		}
+		s = words_join(&a);
+		quiet(words_split(&b, s, false, &e) == 0 && a.n == b.n,
+		    "split of joined: %s", s);
+		for (k = 0; k < a.n && k < b.n; k++)
+			quiet(strcmp(a.v[k], b.v[k]) == 0, "word of: %s", s);
+		t = words_join(&b);
+		quiet(strcmp(s, t) == 0, "joined again: %s", s);
+		free(s);
+		free(t);
+		words_clear(&a);
+		words_clear(&b);
+	}
+	ok(tap_failed == 0, "5,000 random lists join and split again");
+}
+
+int
+main(void)
+{
+	test_split();
+	test_shell();
+	test_copy();
+	test_round_trip();
+	return done();
+}
