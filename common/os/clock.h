@@ -9,7 +9,10 @@ int64_t clock_ms(void);
 /* Wall clock: microseconds since 1970. */
 int64_t clock_wall_us(void);
 
-/* Sleeps; a stop signal (os/stop) ends it early. */
-void clock_sleep(int64_t ms);
+/*
+ * Sleeps for ms milliseconds; less when wake_fd (stop_fd(), as a rule; -1:
+ * none) is or becomes readable.
+ */
+void clock_sleep(int64_t ms, int wake_fd);
 
 #endif

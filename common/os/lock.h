@@ -8,8 +8,10 @@
 /*
  * A lock is held on an open descriptor (flock(2)), never by a file's mere
  * existence.  The file holds the pid of the holder, for the message only.
- * Returns the descriptor in *fd_r; close it to unlock.  ERR_TEMP names the
- * holder when it is taken and `wait` is false.
+ * Returns the descriptor in *fd_r; close it to unlock.  A forked child
+ * inherits the lock: it ends when the last copy is closed.  ERR_TEMP names
+ * the holder when the lock is taken and `wait` is false; with `wait`, only a
+ * stop signal ends the wait (ERR_TEMP).
  */
 int lock_take(const char *path, bool wait, int *fd_r, struct err *);
 

@@ -12,6 +12,9 @@
  * prefixed "<N>"; with log_syslog() it goes to syslog(3) instead.  A line is
  * one write(2), so that parallel workers do not mix.  Control characters in
  * it are escaped.
+ *
+ *	fetchd: work: no answer from imap.example.org:993 for 60 s
+ *	fetchd: work: warning: 2 messages are over max-size
  */
 enum log_level {
 	LOG_L_QUIET,  /* -q: errors only */
@@ -20,11 +23,12 @@ enum log_level {
 	LOG_L_TRACE   /* -vv: the protocol, without secrets */
 };
 
-void log_init(const char *tool, enum log_level);
-void log_syslog(void);
+void log_init(const char *tool, enum log_level); /* tool: borrowed */
+void log_syslog(void);                           /* after log_init() */
 enum log_level log_get(void);
 
-/* Put in front of every line of this process: the account's name. */
+/* Put in front of every line of this process: the account's name, which is
+ * copied; NULL: no more. */
 void log_account(const char *);
 
 void log_error(const char *, ...) __attribute__((format(printf, 1, 2)));
