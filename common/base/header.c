@@ -194,20 +194,26 @@ looks_like_address(struct span s)
 	return s.n > 0 && *s.p != '@' && s.p[s.n - 1] != '@';
 }
 
-/* What is in "<...>", a source route (RFC 5321 appendix C) left out. */
+/*
+ * What is in "<...>", a source route (RFC 5321 appendix C) left out.  If it is
+ * no address, the cursor is just behind the '<'; since it looks no further
+ * than the next '<', nothing is looked at more than twice.
+ */
 static bool
 take_angle(struct cursor *c, struct span *addr_r)
 {
-	size_t start = ++c->i;
+	size_t start = ++c->i, end;
 	struct span s;
 	ptrdiff_t colon;
 
 	while (c->i < c->s.n && c->s.p[c->i] != '>' && c->s.p[c->i] != '<')
 		if (!skip_unit(c, '"', '"', &c->no_quotes))
 			c->i += c->s.p[c->i] == '\\' ? 2 : 1;
-	if (c->i >= c->s.n || c->s.p[c->i] == '<')
+	end = c->i;
+	c->i = start;
+	if (end >= c->s.n || c->s.p[end] == '<')
 		return false;
-	s = span_trim(span_bytes(c->s.p + start, c->i - start));
+	s = span_trim(span_bytes(c->s.p + start, end - start));
 	if (s.n > 0 && *s.p == '@' && (colon = span_find(s, ':')) != -1)
 		s = span_trim(span_skip(s, (size_t)colon + 1));
 	if (s.n > 0 && !looks_like_address(s))

@@ -88,20 +88,21 @@ time_show_duration(int64_t ms, char out_r[32])
 	    {"ms", 1},
 	};
 	size_t i;
-	int64_t rest;
+	int whole, rest;
 
 	if (ms < 0)
 		ms = 0;
+	if (ms > INT32_MAX * (int64_t)DAY)
+		ms = INT32_MAX * (int64_t)DAY;
 	for (i = 0; i < 4 && ms < units[i].ms; i++)
 		;
-	rest = i < 3 ? ms % units[i].ms / units[i + 1].ms : 0;
+	whole = (int)(ms / units[i].ms);
+	rest = i < 3 ? (int)(ms % units[i].ms / units[i + 1].ms) : 0;
 	if (rest > 0)
-		snprintf(out_r, 32, "%lld %s %lld %s",
-		    (long long)(ms / units[i].ms), units[i].name,
-		    (long long)rest, units[i + 1].name);
+		snprintf(out_r, 32, "%d %s %d %s", whole, units[i].name, rest,
+		    units[i + 1].name);
 	else
-		snprintf(out_r, 32, "%lld %s", (long long)(ms / units[i].ms),
-		    units[i].name);
+		snprintf(out_r, 32, "%d %s", whole, units[i].name);
 }
 
 void

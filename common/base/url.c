@@ -76,9 +76,8 @@ unknown_scheme(struct span name, struct err *e)
 
 	for (i = 0; i < N_SCHEMES; i++)
 		names[i] = schemes[i].name;
-	nearest = suggest(word, names, N_SCHEMES);
-	if (nearest == NULL && span_prefix(name, "smtp"))
-		nearest = "submissions";
+	nearest = span_prefix(name, "smtp") ? "submissions"
+	                                    : suggest(word, names, N_SCHEMES);
 	if (nearest != NULL)
 		err_set(e, ERR_CONFIG,
 		    "unknown URL scheme \"%s\": did you "
