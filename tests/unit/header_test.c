@@ -119,6 +119,7 @@ test_address(void)
 	    {" ada@[IPv6:::1]", "ada@[IPv6:::1]"},
 	    {" [list] ada@x.org", "ada@x.org"},
 	    {" Ada :( <ada@x.org>", "ada@x.org"},
+	    {" x[ <ada@x.org> ]", "ada@x.org"},
 	    {" 5\" disks <ada@x.org>", "ada@x.org"},
 	    {" a < b <ada@x.org>", "ada@x.org"},
 	    {" <ada>", "ada"},
