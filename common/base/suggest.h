@@ -5,9 +5,9 @@
 
 /*
  * The candidate nearest to `word` by edit distance (insert, delete, replace,
- * swap of neighbours), if near enough to be what was meant (at most a third
- * of the word's letters wrong, at least 1 but never all); else NULL.  The result is one of
- * the candidates.
+ * swap of neighbours), if near enough to be what was meant: at most a third
+ * of the word's letters wrong, at least 1 but never all; else NULL.  Of two
+ * equally near the first.  The result is one of the candidates.
  */
 const char *suggest(const char *word, const char *const *candidates, size_t n);
 
