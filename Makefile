@@ -12,7 +12,7 @@ VERSION = 0.1
 
 BASE =	mem err span buf wire time words glob enc utf7 uidset url \
 	header suggest
-PROTO =	sasl scram pop3 pop3_session imap_lex imap imap_reply imap_session
+PROTO =	scram sasl pop3 pop3_session imap_lex imap imap_reply imap_session
 OS =	clock log stop file lock conf account command secret store maildir \
 	mbox sandbox tls net deflate pump ask progress notify
 

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -12,7 +13,7 @@
  * SASL (RFC 4422), client side, for IMAP, POP3 and SMTP alike.  Pure: the
  * nonce and the channel binding come from outside.
  */
-enum sasl_mech { /* strongest first: the order of choice */
+enum sasl_mech {                 /* strongest first: the order of choice */
 	SASL_SCRAM_SHA_256_PLUS, /* RFC 7677, 5802 */
 	SASL_SCRAM_SHA_1_PLUS,
 	SASL_SCRAM_SHA_256,
@@ -36,8 +37,8 @@ struct sasl_login {
 	const char *token;    /* OAuth2 access token; NULL: none */
 	bool can_password;    /* a password can be had, though not here yet */
 	bool can_token;
-	bool client_cert;     /* the TLS handshake showed one: EXTERNAL works */
-	bool private_path;    /* TLS, a tunnel or loopback: PLAIN is allowed */
+	bool client_cert;  /* the TLS handshake showed one: EXTERNAL works */
+	bool private_path; /* TLS, a tunnel or loopback: PLAIN is allowed */
 	bool tls;
 	const char *host; /* for OAUTHBEARER */
 	uint16_t port;
@@ -47,7 +48,11 @@ struct sasl_login {
 	enum sasl_mech pinned;    /* SASL_ANYTHING: choose */
 };
 
-/* Names as the servers spell them; SASL_N when it is unknown. */
+/*
+ * Names as the servers spell them.  By name, in any case: SASL_N when it is
+ * unknown.  SASL_NATIVE's name ("login command") is for people: no server can
+ * offer it.
+ */
 const char *sasl_name(enum sasl_mech);
 enum sasl_mech sasl_by_name(struct span);
 
@@ -70,7 +75,14 @@ enum sasl_need sasl_needs(enum sasl_mech);
 
 /* One exchange. */
 struct sasl; /* owned by the caller through sasl_new/sasl_free */
-struct sasl *sasl_new(enum sasl_mech, const struct sasl_login *);
+
+/*
+ * Copies what it needs of the login.  `offered` matters to SCRAM: a client
+ * that could bind to the channel says so when no -PLUS was offered, so that a
+ * server finds out if the offer was tampered with (RFC 5802 section 6).
+ */
+struct sasl *sasl_new(
+    enum sasl_mech, sasl_set offered, const struct sasl_login *);
 void sasl_free(struct sasl *); /* wipes its secrets */
 
 /*
@@ -80,16 +92,16 @@ void sasl_free(struct sasl *); /* wipes its secrets */
 bool sasl_client_first(const struct sasl *);
 
 /*
- * Takes the server's challenge, decoded (empty for the first step of a
+ * Takes the server's challenge, decoded (of no matter for the first step of a
  * client-first mechanism), appends the answer, not encoded, to *out (may be
- * empty).  0, or -1: ERR_AUTH (the server's error text: OAuth JSON status,
- * SCRAM e=), ERR_PROTO (nonsense; iteration count under 4096 is ERR_AUTH or
- * over 10,000,000 refused; foreign nonce; wrong server signature).  After
- * OAuth's JSON error the answer is 0x01 and the server's own refusal follows:
- * that step returns 0.
+ * empty).  0, or -1: ERR_AUTH (SCRAM e=, a wrong server signature, an iteration
+ * count under 4096 or over 10,000,000), ERR_PROTO (nonsense, a foreign nonce),
+ * ERR_TEMP (SCRAM e=no-resources), ERR_LOCAL (OpenSSL fails).  After OAuth's
+ * JSON error the answer is 0x01 (OAUTHBEARER) or empty (XOAUTH2) and the
+ * server's own refusal follows: that step returns 0.
  */
-int sasl_step(struct sasl *, struct span challenge, struct buf *out,
-    struct err *);
+int sasl_step(
+    struct sasl *, struct span challenge, struct buf *out, struct err *);
 
 /*
  * Called when the server says that the login succeeded: for SCRAM, -1
