@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# What all bats files share. `load helper` gives a test a clean place to run
+# in: an empty home, its own XDG folders, nothing inherited that tools react to.
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+BUILD=$(realpath -m "${BUILD:-$ROOT/build}")
+CERTS=$BUILD/servers/certs # made once for all
+FETCHD=$BUILD/fetchd
+RIGS=$ROOT/tests/servers
+export ROOT BUILD CERTS FETCHD RIGS
+
+setup_env() {
+	local dir=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}
+	export HOME=$dir/home LC_ALL=C TZ=UTC
+	export XDG_CONFIG_HOME=$dir/config XDG_STATE_HOME=$dir/state
+	export XDG_CACHE_HOME=$dir/cache XDG_DATA_HOME=$dir/data
+	unset XDG_RUNTIME_DIR STATE_DIRECTORY CREDENTIALS_DIRECTORY
+	unset NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID INVOCATION_ID
+	unset JOURNAL_STREAM
+	mkdir -p "$HOME"
+}
+
+setup() {
+	setup_env
+}
+
+# [DIR]: a private Dovecot, by default in the temporary folder of the test, or
+# of the file when called in setup_file. Sets what its env file tells, and
+# SERVER, which feed and stop_server use.
+start_dovecot() {
+	start_server dovecot "$@"
+}
+
+# The same; skips the test where Courier cannot run.
+start_courier() {
+	start_server courier "$@"
+}
+
+start_server() {
+	local kind=$1 dir=${2:-${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/$1} rc=0
+	"$RIGS/$kind" start "$dir" || rc=$?
+	[ $rc -ne 77 ] || skip "$kind cannot run here"
+	[ $rc -eq 0 ] || return 1
+	set -a
+	SERVER=$dir
+	# shellcheck source=/dev/null
+	. "$dir/env"
+	set +a
+}
+
+# [DIR]: ends a server, by default the one started last.
+stop_server() {
+	"$RIGS/dovecot" stop "${1:-$SERVER}"
+	"$RIGS/courier" stop "${1:-$SERVER}"
+}
+
+# Ends all that run in the temporary folder of the test, or of the file when
+# called in teardown_file.
+stop_servers() {
+	local env
+	for env in "${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}"/*/env; do
+		[ ! -e "$env" ] || stop_server "${env%/env}"
+	done
+}
+
+teardown() {
+	stop_servers
+}
+
+# USER FOLDER [N SIZE | N ~SIZE | FILE...]: puts mail on the server.
+feed() {
+	"$RIGS/feed" "$SERVER" "$@"
+}
+
+# DIR: prints the sorted SHA-256 of all messages in a Maildir folder: equal
+# output is equal mail. Fails when something was left in tmp/.
+maildir_digest() {
+	local litter
+	litter=$(find "$1/tmp" -mindepth 1) || return 1
+	[ -z "$litter" ] || fail "left in tmp: $litter" || return 1
+	find "$1/cur" "$1/new" -type f -exec sha256sum {} + |
+		sed 's/^\\//; s/ .*//' | sort
+}
+
+# DIR: prints the number of messages in a Maildir folder.
+maildir_count() {
+	find "$1/cur" "$1/new" -type f | wc -l
+}
+
+fail() {
+	printf '%s\n' "$*" >&2
+	return 1
+}
+
+# WANT GOT [WHAT]
+assert_eq() {
+	[ "$1" = "$2" ] || fail "${3:+$3: }want <$1>, got <$2>"
+}
+
+# STATUS: of the last `run`, whose output is shown when it differs.
+# shellcheck disable=SC2154 # bats sets them
+assert_status() {
+	[ "$status" -eq "$1" ] || fail "want exit $1, got $status: $output"
+}
+
+# TEXT PART
+assert_contains() {
+	[[ $1 == *"$2"* ]] || fail "<$2> is not in: $1"
+}
