@@ -10,13 +10,14 @@ PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 VERSION = 0.1
 
-BASE =	mem err span buf wire time words glob enc utf7 uidset url \
-	header suggest
-PROTO =	scram sasl pop3 pop3_session imap_lex imap imap_reply imap_session
-OS =	clock log stop file lock conf account command secret store maildir \
-	mbox sandbox tls net deflate pump ask progress notify
+BASE =	mem err span buf wire time words suggest glob enc utf7 uidset url \
+	header
+PROTO =	sasl scram pop3 pop3_session imap_lex imap_queue imap imap_code \
+	imap_item imap_reply imap_session
+OS =	clock log stop file lock conf conf_apply account command secret store maildir \
+	mbox sandbox tls_cert tls socks net srv deflate pump progress notify ask parent
 
-FETCHD = options seen inbox ask pop3_fetch imap_fetch watch worker main
+FETCHD = options seen inbox link run pop3_fetch imap_conn imap_fetch watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \

@@ -14,14 +14,14 @@
 struct net_options {
 	const char *source;  /* local address; NULL: any */
 	const char *proxy;   /* "socks5://[user[:pw]@]host[:port]"; NULL */
-	int64_t timeout;     /* ms for all of it */
+	int64_t timeout;     /* ms for all of it but the system's resolver */
 	int stop_fd;         /* readable: give up (ERR_TEMP); -1: none */
 };
 
 /*
  * A connected, non-blocking, close-on-exec socket with keepalive and
  * TCP_NODELAY; owned by the caller.  ERR_TEMP with all that was tried;
- * EX_NOHOST when the name does not exist.
+ * ERR_CONFIG with EX_NOHOST when the name does not exist.
  */
 int net_connect(const char *host, uint16_t port, const struct net_options *,
     int *fd_r, struct err *);
@@ -38,7 +38,7 @@ bool net_is_loopback(int fd);
 int net_srv(const char *service, const char *domain, char **host_r,
     uint16_t *port_r);
 
-/* The same choice from an answer's bytes: what net_srv() parses. Pure. */
+/* (srv.c) The same choice from an answer's bytes: what net_srv() parses. Pure. */
 int net_srv_parse(const unsigned char *answer, size_t n, char **host_r,
     uint16_t *port_r);
 

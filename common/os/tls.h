@@ -51,6 +51,7 @@ ssize_t tls_read(struct tls *, void *, size_t, enum tls_want *want_r,
     struct err *);
 ssize_t tls_write(struct tls *, const void *, size_t, enum tls_want *want_r,
     struct err *);
+/* Whether tls_read() may give more before poll(2) says so. */
 bool tls_pending(const struct tls *);
 
 /*
