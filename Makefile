@@ -12,12 +12,13 @@ VERSION = 0.1
 
 BASE =	mem err span buf wire time words suggest glob enc utf7 uidset url \
 	header
-PROTO =	sasl scram pop3 pop3_session imap_lex imap_queue imap imap_code \
+PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 	imap_item imap_reply imap_session
 OS =	clock log stop file lock conf conf_apply account command secret store maildir \
 	mbox sandbox tls_cert tls socks net srv deflate pump progress notify ask parent
 
-FETCHD = options seen inbox link run pop3_fetch imap_conn imap_fetch watch worker main
+FETCHD = options seen inbox link run pop3_fetch imap_conn imap_plan imap_remove \
+	imap_fetch watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \
@@ -26,7 +27,8 @@ FETCHD_M = $(call have,fetchd,$(FETCHD))
 UNIT =	$(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 FUZZ =	$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 RIGS =	$(patsubst tests/%.c,%,$(wildcard tests/peer/peer.c \
-	tests/bench/proxy.c tests/fault/fault.c))
+	tests/bench/proxy.c tests/fault/fault.c tests/fault/subject.c \
+	tests/servers/mkmail.c))
 
 # Warnings are probed once: an older compiler that lacks one still builds.
 WANT =	-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow \
@@ -88,10 +90,93 @@ unit: $(UNIT:%=$(B)/unit/%)
 replay: $(FUZZ:%=$(B)/replay/%)
 rigs: $(RIGS:%=$(B)/tests/%)
 
+# Packages come first, and then a make of its own, which sees what they brought.
+JOBS =	$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+RUN =	BUILD=$(abspath $(B)) tests/run
+
+demo:
+	@tests/deps demo
+	@$(MAKE) -s $(JOBS) $(B)/fetchd $(B)/tests/servers/mkmail
+	@BUILD=$(abspath $(B)) tests/demo/run
+
+check:
+	@tests/deps check
+	@$(MAKE) -s $(JOBS) all unit replay rigs
+	@$(RUN) unit replay bats
+
+check-unit: unit replay
+	@$(RUN) unit replay
+
+# BATS="cli recipes": these files only.
+check-bats: all rigs
+	@$(RUN) bats $(BATS)
+
+asan:
+	@$(MAKE) check B=$(B)/asan OPT='-O1 -g' FORTIFY= \
+	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+bench:
+	@tests/deps bench
+	@$(MAKE) -s $(JOBS) all rigs
+	@BUILD=$(abspath $(B)) tests/bench/run
+
+# SECONDS: for each harness. FUZZERS="imap_lex pop3": these only.
+SECONDS = 600
+FUZZERS = $(FUZZ)
+fuzz:
+	@tests/deps fuzz
+	@$(MAKE) -s $(JOBS) CC=clang B=$(B)/fuzz OPT='-O1 -g' FORTIFY= PROBED=-fPIE \
+	    SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
+	    FUZZERS='$(FUZZERS)' fuzzers
+	@BUILD=$(abspath $(B)) tests/fuzz/run $(SECONDS) $(FUZZERS)
+
+$(B)/bin/%: $(B)/obj/tests/fuzz/%_fuzz.o $(B)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PC_LIBS)
+
+fuzzers: $(FUZZERS:%=$(B)/bin/%)
+
+LINT_FLAGS = -std=c17 $(ALL_CPPFLAGS)
+lint:
+	@tests/deps check
+	@BASE='$(BASE)' PROTO='$(PROTO)' OS='$(OS)' FETCHD='$(FETCHD)' \
+	    tests/lint/run $(LINT_FLAGS)
+
+fmt:
+	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+# --- installing --------------------------------------------------------------
+
+bindir = $(DESTDIR)$(PREFIX)/bin
+mandir = $(DESTDIR)$(PREFIX)/share/man
+docdir = $(DESTDIR)$(PREFIX)/share/doc/mailroom
+unitdir = $(DESTDIR)$(PREFIX)/lib/systemd
+MAN =	$(notdir $(wildcard man/*.[157]))
+UNITS =	fetchd@.service fetchd-watch@.service fetchd@.timer
+# A unit names no path; what is installed does.
+put_unit = sed 's|^ExecStart=fetchd|ExecStart=$(PREFIX)/bin/fetchd|' $(1) \
+	>$(unitdir)/$(2) && chmod 644 $(unitdir)/$(2)
+
+install: all
+	install -d $(bindir) $(docdir) $(unitdir)/system $(unitdir)/user
+	install -m 755 $(B)/fetchd $(bindir)/fetchd
+	for m in $(MAN); do d=$(mandir)/man$${m##*.}; \
+	    install -d $$d && install -m 644 man/$$m $$d/$$m || exit 1; done
+	for u in $(UNITS); do $(call put_unit,fetchd/$$u,system/$$u) || exit 1; \
+	    $(call put_unit,fetchd/user/$$u,user/$$u) || exit 1; done
+	install -m 644 README.md LICENSE $(docdir)
+
+uninstall:
+	rm -f $(bindir)/fetchd $(docdir)/README.md $(docdir)/LICENSE
+	for m in $(MAN); do rm -f $(mandir)/man$${m##*.}/$$m; done
+	for u in $(UNITS); do rm -f $(unitdir)/*/$$u; done
+	-rmdir $(docdir)
+
 clean:
 	rm -rf $(B)
 
-.PHONY: all unit replay rigs clean
+.PHONY: all unit replay rigs demo check check-unit check-bats asan bench fuzz \
+	fuzzers lint fmt install uninstall clean
 .SECONDARY:
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -7,15 +7,19 @@
 #include "base/url.h"
 #include "os/conf.h"
 
+enum account_compress { COMPRESS_AUTO, COMPRESS_YES, COMPRESS_NO };
+enum account_tls_min { ACCOUNT_TLS_1_2, ACCOUNT_TLS_1_3 };
+
 /*
  * What the keywords of an `account` section say (and the same keywords when
  * they stand in a fetch, sync or send section, or after -o): who, where, and
- * how to get there.  See mailroom.conf(5).
+ * how to get there.  See mailroom.conf(5).  All strings are owned; NULL: not
+ * given.
  */
 struct account {
 	char *name;
 	char *address; /* "Ada <ada@example.org>" */
-	char *user;    /* default: the address within `address` */
+	char *user;    /* else the URLs', else the address within `address` */
 	struct url imap, pop3, smtp; /* host NULL: not given */
 	bool discover;
 	/* secrets, section 3.2 */
@@ -26,30 +30,35 @@ struct account {
 	int auth; /* index into account_auth_names; 0: automatic */
 	/* TLS, section 3.4 */
 	char *tls_ca;
-	struct words tls_fingerprints;
+	struct words tls_fingerprints; /* account_check(): hex in lower case */
 	char *tls_certificate, *tls_key;
-	int tls_min; /* index into account_tls_names: 1.2 or 1.3 */
+	int tls_min; /* enum account_tls_min */
 	/* network, section 3.5 */
-	int64_t timeout; /* ms without progress; default 60,000 */
-	char *proxy;     /* socks5://[user@]host[:port] */
-	char *source_address;
-	char *tunnel;  /* a command, as written */
-	int compress;  /* auto, yes, no */
+	int64_t timeout;      /* ms without progress; default 60,000 */
+	char *proxy;          /* socks5://[user[:password]@]host[:port] */
+	char *source_address; /* numeric, IPv4 or IPv6 */
+	char *tunnel;         /* a command, as written */
+	int compress;         /* enum account_compress */
 };
 
 extern const struct conf_key account_keys[];
-extern const char *const account_auth_names[]; /* "auto" first, then SASL's in
-                                                * lower case, "login", "none" */
+
+/*
+ * "auto"; then the mechanisms in enum sasl_mech's order, so that index - 1 is
+ * the mechanism ("native" is SASL_NATIVE); then "none".
+ */
+extern const char *const account_auth_names[];
 
 void account_init(struct account *);
 void account_clear(struct account *);
 
 /*
- * After all was applied: derives user from the address, checks what must go
- * together (tls-key and tls-certificate, fingerprint formats, proxy URL,
- * password-file and so on); errors go to conf with the section's place.
+ * After all was applied: takes the name from the section and the user from
+ * the URLs or the address, if they were not given; checks the forms of
+ * address, pins, proxy and source address, and what must go together.  Errors
+ * go to conf, at the section's place.
  */
-void account_check(struct account *, struct conf *,
-    const struct conf_section *);
+void account_check(
+    struct account *, struct conf *, const struct conf_section *);
 
 #endif

@@ -10,23 +10,31 @@
 
 /*
  * Running a user's command: split as a shell would and executed without one,
- * unless it has shell syntax: then `sh -c`.  Own process group; all
- * descriptors but 0, 1, 2 closed; signals back to default.
+ * unless it has shell syntax: then `sh -c`.  A session, and so a process
+ * group, of its own, without a terminal; all descriptors but 0, 1, 2 closed;
+ * signals back to default.  Standard error is ours.
  */
 struct command {
+	const char *what;        /* its keyword, for texts; NULL; borrowed */
 	const char *line;        /* as written; borrowed */
 	int in, out;             /* descriptors for 0 and 1; -1: /dev/null */
 	const struct words *env; /* "NAME=value" on top of ours; NULL: none */
 };
 
-/* Starts it; ERR_CONFIG when it does not split or cannot be executed
- * (EX_UNAVAILABLE... with the name of what was not found). */
+/*
+ * Starts it; the caller waits for *pid_r.  ERR_CONFIG when it does not split
+ * or cannot be executed, with the name of what was not found; ERR_TEMP when
+ * there can be no new process.
+ */
 int command_start(const struct command *, pid_t *pid_r, struct err *);
 
 /*
- * Starts it, reads its output up to max bytes, waits for at most timeout ms,
- * then SIGTERM and, 2 s later, SIGKILL to the group.  status_r is waitpid's;
- * ERR_TEMP on time-out.
+ * Starts it and waits for its end, at most timeout ms, then sends SIGTERM
+ * and, 2 s later, SIGKILL to the group.  With `out` -1 in the command, the
+ * first max bytes of its output are appended to *out (to its limit, if that
+ * is less) and the rest is dropped; else the buffer is not touched.
+ * status_r is waitpid's; ERR_TEMP on time-out or a stop signal.  Nobody else
+ * may wait for our children meanwhile.
  */
 int command_output(const struct command *, int64_t timeout, size_t max,
     struct buf *out, int *status_r, struct err *);

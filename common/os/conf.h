@@ -9,37 +9,41 @@
 #include "base/words.h"
 
 /*
- * The configuration file: read once into sections of lines; then each section
- * is applied to a struct by a table of keywords.  Everything wrong is
- * collected with file and line, so that all of it is told at once.
+ * The configuration file: read once into sections of lines (conf.c); then
+ * each section is applied to structs by tables of keywords (conf_apply.c).
+ * Everything wrong is collected with file and line, so that all of it is told
+ * at once.
  */
 enum conf_kind { CONF_ACCOUNT, CONF_FETCH, CONF_SYNC, CONF_SEND };
+#define CONF_KINDS 4
+extern const char *const conf_kind_names[]; /* of CONF_KINDS, then NULL */
 
 struct conf_line {
 	const char *file; /* borrowed from struct conf; "-o" for an override */
 	int line;         /* 0 for an override */
 	char *keyword;    /* owned */
-	char *text;       /* owned: the arguments as written */
+	char *text;       /* owned: the arguments as written, no comment */
 	struct words args;
 };
 
 struct conf_section {
 	enum conf_kind kind;
-	char *name; /* owned */
-	const char *file;
+	char *name;       /* owned */
+	const char *file; /* borrowed; NULL: made by conf_section() */
 	int line;
 	struct conf_line *lines; /* owned */
 	size_t n;
 };
 
 struct conf {
-	struct conf_section *sections; /* owned */
+	struct conf_section *sections; /* owned, in the file's order */
 	size_t n;
 	struct conf_line *overrides; /* owned: -o, --set; last wins over all */
 	size_t n_overrides;
-	struct words files;  /* names of all files read */
-	struct words errors; /* "file:line: text", in order */
-	char *home;          /* owned: for ~ */
+	struct words files;   /* all files read, as shown ("~/...") */
+	struct words errors;  /* "file:line: text", by file and line */
+	uint64_t *error_rank; /* owned: what they are sorted by */
+	char *home;           /* owned: for ~ */
 };
 
 void conf_init(struct conf *);
@@ -52,20 +56,40 @@ void conf_clear(struct conf *);
 char *conf_default_path(void);
 
 /*
- * Reads a file and what it includes (globs; at most 16 deep; a file that
- * includes itself is an error).  Problems go to c->errors.
+ * Reads a file and what it includes (globs, relative to the including file;
+ * at most 16 deep; a file that includes itself is an error).  An included
+ * file begins in the section that includes it, and leaves it as it was.
+ * Problems go to c->errors.
+ *
+ * `account NAME` starts a section like any other, with one exception: as the
+ * first line of a fetch, sync or send section of another name it says which
+ * account that section uses.  (Should that section have been left empty, and
+ * have an account of its own name, while `account NAME` stands nowhere else,
+ * then it does start a section.)
  */
 void conf_read(struct conf *, const char *path);
 
-/* Adds "keyword=value" or "keyword value" from the command line. */
+/* The same from memory, without I/O: an include is an error. */
+void conf_parse(struct conf *, const char *name, const char *text, size_t n);
+
+/* Adds "keyword=value", "keyword = value" or "keyword value", from the command line. */
 void conf_override(struct conf *, const char *);
 
-/* Adds an empty section, for use without a file; borrowed. */
-struct conf_section *conf_section(struct conf *, enum conf_kind,
-    const char *name);
-struct conf_section *conf_find(struct conf *, enum conf_kind,
-    const char *name);
+/*
+ * Adds an empty section, for use without a file.  The pointers are borrowed,
+ * valid until sections are added.
+ */
+struct conf_section *conf_section(
+    struct conf *, enum conf_kind, const char *name);
+struct conf_section *conf_find(struct conf *, enum conf_kind, const char *name);
 
+/*
+ * The account section that a section uses: the one that its `account` line
+ * names, else the one of its own name; NULL: there is none.
+ */
+struct conf_section *conf_account(struct conf *, const struct conf_section *);
+
+/* An error at a line; NULL or a line without a file: at no place. */
 void conf_error(struct conf *, const struct conf_line *, const char *, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -97,23 +121,30 @@ struct conf_key {
 	    const struct conf_line *, struct err *);
 };
 
-/*
- * Applies the lines of a section, then the overrides, to target.  tables is
- * an array of n key tables, each ended by a key without a name; targets are
- * the structs they fill.  Keywords of `quiet` tables (other kinds of section
- * that the user may mean) help the error text: "'keep' belongs in a fetch
- * section".  Overrides that no table knows are errors.
- * An unknown keyword names the nearest known; a duplicate names the first.
- */
 struct conf_table {
-	const struct conf_key *keys;
-	void *target;
+	const struct conf_key *keys; /* ended by a key without a name */
+	void *target;                /* NULL: known, but not set from here */
 	bool *given; /* NULL, or an array with a flag per key: was set */
+	enum conf_kind kind; /* where the keywords of a table without a target
+	                      * belong, for the error text */
 };
+
+/*
+ * Applies the lines of a section, then the overrides, to the targets of n
+ * tables.  What is given again replaces what an earlier call set; a repeated
+ * keyword (APPEND, CUSTOM with repeat) adds within a call, and an override of
+ * one replaces the section's lines.  A keyword of a table without a target is
+ * an error in the section ("'keep' belongs in a fetch section") and fine as
+ * an override, which then is for another section.  An unknown keyword names
+ * the nearest known; a duplicate names the first.
+ */
 void conf_apply(struct conf *, const struct conf_section *,
     const struct conf_table *, size_t n);
 
-/* "~" and "~/x" expanded by home, relative made absolute; owned. */
+/*
+ * "~" and "~/x" expanded by home, relative made absolute by the working
+ * directory; owned by the caller.
+ */
 char *conf_path(const struct conf *, const char *);
 
 /* Prints all errors through log_error(); returns EX_CONFIG, 0 when none. */
