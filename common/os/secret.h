@@ -7,16 +7,16 @@
 #include "os/account.h"
 
 /*
- * Finds a secret, in this order: password-command, password-file, credential
- * (in $CREDENTIALS_DIRECTORY), ~/.netrc, a prompt on the terminal.  Run by
- * the parent, with the user's full rights.
+ * Finds a secret: the first that is set of password-command, password-file,
+ * credential (in $CREDENTIALS_DIRECTORY); else ~/.netrc, else a prompt on the
+ * terminal.  Run by the parent, with the user's full rights.
  */
 
 /*
  * The password for account at host; owned by the caller, release with
- * mem_free_secret().  ERR_AUTH when there is none, with the remedies; ERR_CONFIG
- * for a file that others may read; ERR_TEMP when the command failed or took
- * over 60 s.  `prompt` allows the terminal.
+ * mem_free_secret().  ERR_AUTH when there is none, with the remedies;
+ * ERR_CONFIG for a file that others may read or that is not there; ERR_TEMP
+ * when the command failed or took over 60 s.  `prompt` allows the terminal.
  */
 int secret_password(const struct account *, const char *host, bool prompt,
     char **secret_r, struct err *);
@@ -24,13 +24,13 @@ int secret_password(const struct account *, const char *host, bool prompt,
 /* The access token from token-command; run anew at every call. */
 int secret_token(const struct account *, char **secret_r, struct err *);
 
-/* Whether a password or a token can be had without asking a person. */
+/* Whether there is a token-command. */
 bool secret_has_token(const struct account *);
 
 /*
  * The password in ~/.netrc text for (host, user): "machine H login U password
- * P", "default", quoted words; a machine without login matches any user.
- * Owned by the caller; NULL: none.
+ * P", "default", quoted words; a machine without login matches any user; the
+ * first match counts.  Owned by the caller; NULL: none.
  */
 char *secret_netrc(const char *text, const char *host, const char *user);
 
