@@ -211,8 +211,9 @@ swap(struct end *x)
 		if (pump_wait(&x->pump, 0, &r, &x->e) == -1)
 			return false;
 		n = x->wire.in.len;
-		same &= got + n <= MANY &&
-		        memcmp(buf_span(&x->wire.in).p, text + got, n) == 0;
+		same &= n == 0 ||
+		        (got + n <= MANY && memcmp(buf_span(&x->wire.in).p,
+						text + got, n) == 0);
 		buf_consume(&x->wire.in, n);
 		got += n;
 	}
