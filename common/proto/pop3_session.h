@@ -21,17 +21,21 @@ struct pop3_session {
 	struct sasl_login *login; /* borrowed */
 	bool starttls;            /* required before anything else */
 	bool no_capa;             /* do not ask: this server hangs up on it */
-	int state;                /* private */
 	enum sasl_mech mech;      /* used or chosen */
-	struct sasl *sasl;        /* owned */
+	/* private */
+	int state;
+	bool tls, secret_asked, initial_sent;
+	bool exchange;      /* Microsoft's: XOAUTH2 in two steps */
+	struct sasl *sasl;  /* owned */
+	struct buf initial; /* base64; until the server has taken it */
 	/* what CAPA said */
 	bool has_capa, has_pipelining, has_uidl, has_top, has_stls, has_user;
 	bool has_resp_codes;
 	sasl_set mechs;
 };
 
-void pop3_session_init(struct pop3_session *, struct pop3 *,
-    struct sasl_login *);
+void pop3_session_init(
+    struct pop3_session *, struct pop3 *, struct sasl_login *);
 void pop3_session_clear(struct pop3_session *);
 
 /*
@@ -39,8 +43,8 @@ void pop3_session_clear(struct pop3_session *);
  * when refused, ERR_TLS when STLS is required and not to be had or bytes came
  * behind its reply, ERR_TEMP by response code, ERR_PROTO.
  */
-int pop3_session_step(struct pop3_session *, enum pop3_session_ev *ev_r,
-    struct err *);
+int pop3_session_step(
+    struct pop3_session *, enum pop3_session_ev *ev_r, struct err *);
 
 /* The handshake is done: what was known from before is forgotten. */
 void pop3_session_tls(struct pop3_session *);
