@@ -1,0 +1,447 @@
+/*
+ * The Maildir format: unique names, spooling in tmp/, placing without ever
+ * replacing, and the fsyncs that make each step survive a power cut.
+ */
+
+#include "os/maildir.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "os/clock.h"
+#include "os/file.h"
+
+#define SPOOL_CHUNK  (64 * 1024)
+#define SWEEP_AGE    (36 * 3600)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int
+open_sub(const char *path, const char *sub, bool create, int *fd_r,
+    struct err *e)
+{
+	char *name = mem_printf("%s/%s", path, sub);
+	struct stat st;
+	int rv = 0;
+
+	if (create)
+		rv = file_mkdirs(name, e);
+	else if (stat(name, &st) == -1 || !S_ISDIR(st.st_mode))
+		rv = err_set(e, ERR_LOCAL, "%s: not a Maildir (no %s/)", path,
+		    sub);
+	if (rv == 0)
+		rv = file_opendir(name, fd_r, e);
+	free(name);
+	return rv;
+}
+
+/* Creates a Maildir in something that is already in use as another thing? */
+static int
+check_place(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_code(e, ERR_LOCAL, EX_CANTCREAT,
+		    "%s: not a Maildir (it is a file)", path);
+	return 0;
+}
+
+int
+maildir_open(const char *path, bool create, struct maildir *m, struct err *e)
+{
+	*m = (struct maildir){.tmp = -1, .new = -1, .cur = -1};
+	m->path = mem_strdup(path);
+	if (check_place(path, e) == -1 ||
+	    open_sub(path, "tmp", create, &m->tmp, e) == -1 ||
+	    open_sub(path, "new", create, &m->new, e) == -1 ||
+	    open_sub(path, "cur", create, &m->cur, e) == -1) {
+		maildir_close(m);
+		return -1;
+	}
+	return 0;
+}
+
+void
+maildir_close(struct maildir *m)
+{
+	int *fds[] = {&m->tmp, &m->new, &m->cur};
+	size_t i;
+
+	for (i = 0; m->path != NULL && i < COUNT(fds); i++) {
+		if (*fds[i] != -1)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+	free(m->path);
+	m->path = NULL;
+}
+
+/* The host's name with what a file name or the info part may not hold. */
+static const char *
+host_escaped(void)
+{
+	static char out[160];
+	const size_t size = sizeof(out);
+	char host[128];
+	size_t i, k = 0;
+
+	if (out[0] != '\0')
+		return out;
+	if (gethostname(host, sizeof(host)) == -1)
+		strlcpy(host, "localhost", sizeof(host));
+	host[sizeof(host) - 1] = '\0';
+	for (i = 0; host[i] != '\0' && k + 5 < size; i++) {
+		unsigned char c = (unsigned char)host[i];
+
+		if (c == '/' || c == ':' || c == ',' || c <= ' ' || c >= 0x7f) {
+			snprintf(out + k, 5, "\\%03o", c);
+			k += 4;
+		} else
+			out[k++] = (char)c;
+	}
+	out[k] = '\0';
+	return out;
+}
+
+void
+maildir_unique(uint32_t tag, char name[MAILDIR_NAME])
+{
+	static unsigned int count;
+	int64_t us = clock_wall_us();
+
+	snprintf(name, MAILDIR_NAME, "%lld.M%06lldP%ldQ%uR%08x%08x.%s",
+	    (long long)(us / 1000000), (long long)(us % 1000000),
+	    (long)getpid(), ++count, tag, arc4random(), host_escaped());
+}
+
+int
+spool_open(struct spool *s, int dirfd, uint32_t tag, const char *what,
+    struct err *e)
+{
+	*s = (struct spool){.fd = -1, .what = what};
+	buf_init(&s->out, 2 * SPOOL_CHUNK);
+	maildir_unique(tag, s->name);
+	s->fd = openat(dirfd, s->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+	    0600);
+	if (s->fd == -1) {
+		err_sys(e, ERR_LOCAL, "%s: cannot create a file", what);
+		if (e->code == 0)
+			e->code = EX_CANTCREAT;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+write_out(struct spool *s, struct err *e)
+{
+	struct span data = buf_span(&s->out);
+
+	if (data.n > 0 && file_write(s->fd, data.p, data.n, s->what, e) == -1)
+		return -1;
+	buf_reset(&s->out);
+	return 0;
+}
+
+int
+spool_raw(struct spool *s, const void *data, size_t n, struct err *e)
+{
+	const char *p = data;
+
+	s->bytes += n;
+	while (n > 0) {
+		size_t k = n < SPOOL_CHUNK ? n : SPOOL_CHUNK;
+
+		if (buf_append(&s->out, p, k) == -1)
+			return err_set(e, ERR_LOCAL, "spool overrun");
+		if (s->out.len >= SPOOL_CHUNK && write_out(s, e) == -1)
+			return -1;
+		p += k;
+		n -= k;
+	}
+	return 0;
+}
+
+int
+spool_write(struct spool *s, const char *p, size_t n, struct err *e)
+{
+	const char *end = p + n, *cr;
+
+	while (p < end) {
+		if (s->held_cr) {
+			s->held_cr = false;
+			if (*p != '\n' && spool_raw(s, "\r", 1, e) == -1)
+				return -1;
+			if (*p == '\n')
+				s->lines++;
+		}
+		cr = memchr(p, '\r', (size_t)(end - p));
+		if (cr == NULL)
+			return spool_raw(s, p, (size_t)(end - p), e);
+		if (spool_raw(s, p, (size_t)(cr - p), e) == -1)
+			return -1;
+		s->held_cr = true;
+		p = cr + 1;
+	}
+	return 0;
+}
+
+int
+spool_flush(struct spool *s, struct err *e)
+{
+	if (s->held_cr) {
+		s->held_cr = false;
+		if (spool_raw(s, "\r", 1, e) == -1)
+			return -1;
+	}
+	if (write_out(s, e) == -1)
+		return -1;
+	buf_clear(&s->out);
+	return 0;
+}
+
+void
+spool_start_sync(struct spool *s)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+	/* Only a hint; spool_sync() is what counts. */
+	(void)sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+	(void)s;
+#endif
+}
+
+int
+spool_sync(struct spool *s, struct err *e)
+{
+	return file_sync(s->fd, s->what, e);
+}
+
+void
+spool_close(struct spool *s)
+{
+	buf_clear(&s->out);
+	if (s->fd != -1)
+		close(s->fd);
+	s->fd = -1;
+}
+
+void
+spool_abandon(struct spool *s, int dirfd)
+{
+	if (s->fd != -1)
+		unlinkat(dirfd, s->name, 0);
+	spool_close(s);
+}
+
+void
+spool_final_name(const struct spool *s, char name[MAILDIR_NAME])
+{
+	snprintf(name, MAILDIR_NAME, "%.190s,S=%llu,W=%llu", s->name,
+	    (unsigned long long)s->bytes,
+	    (unsigned long long)(s->bytes + s->lines));
+}
+
+int
+maildir_sync_tmp(struct maildir *m, struct err *e)
+{
+	return file_sync(m->tmp, m->path, e);
+}
+
+/* Whether two names are the same file: a rename that was made but not undone
+ * in tmp/ by a power cut. */
+static bool
+same_file(int fd1, const char *name1, int fd2, const char *name2)
+{
+	struct stat a, b;
+
+	return fstatat(fd1, name1, &a, 0) == 0 &&
+	    fstatat(fd2, name2, &b, 0) == 0 && a.st_ino == b.st_ino &&
+	    a.st_dev == b.st_dev;
+}
+
+/* A rename that replaces nothing, also where the file system has no such
+ * call. */
+static int
+rename_new(int from_fd, const char *from, int to_fd, const char *to)
+{
+	if (renameat2(from_fd, from, to_fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (linkat(from_fd, from, to_fd, to, 0) == -1)
+		return -1;
+	return unlinkat(from_fd, from, 0);
+}
+
+int
+maildir_place(struct maildir *m, const char *name, const char *info,
+    struct err *e)
+{
+	char tmp[MAILDIR_NAME], to[MAILDIR_NAME + 32];
+	int dir = info != NULL ? m->cur : m->new;
+
+	strlcpy(tmp, name, sizeof(tmp));
+	tmp[strcspn(tmp, ",")] = '\0';
+	snprintf(to, sizeof(to), "%s%s", name, info != NULL ? info : "");
+	if (rename_new(m->tmp, tmp, dir, to) == -1) {
+		if (errno == ENOENT)
+			return 0;
+		if (errno != EEXIST || !same_file(m->tmp, tmp, dir, to))
+			return err_sys(e, ERR_LOCAL, "%s: cannot place %s",
+			    m->path, to);
+		if (unlinkat(m->tmp, tmp, 0) == -1)
+			return err_sys(e, ERR_LOCAL, "%s/tmp/%s", m->path, tmp);
+	}
+	if (info != NULL)
+		m->placed_cur = true;
+	else
+		m->placed_new = true;
+	return 1;
+}
+
+int
+maildir_sync_places(struct maildir *m, struct err *e)
+{
+	if (m->placed_new && file_sync(m->new, m->path, e) == -1)
+		return -1;
+	if (m->placed_cur && file_sync(m->cur, m->path, e) == -1)
+		return -1;
+	if ((m->placed_new || m->placed_cur) &&
+	    file_sync(m->tmp, m->path, e) == -1)
+		return -1;
+	m->placed_new = m->placed_cur = false;
+	return 0;
+}
+
+static DIR *
+open_list(int fd)
+{
+	int dup_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = dup_fd != -1 ? fdopendir(dup_fd) : NULL;
+
+	if (d == NULL && dup_fd != -1)
+		close(dup_fd);
+	return d;
+}
+
+/* Whether a file's name is that of a message: readers append ":2,FLAGS", and
+ * some change S= and W=, so only the unique part counts. */
+static bool
+same_message(const char *file, const char *name)
+{
+	size_t n = strcspn(name, ",:");
+
+	return strncmp(file, name, n) == 0 &&
+	    (file[n] == '\0' || file[n] == ',' || file[n] == ':');
+}
+
+bool
+maildir_has(struct maildir *m, const char *name)
+{
+	int fds[] = {m->new, m->cur};
+	struct dirent *de;
+	bool found = false;
+	size_t i;
+	DIR *d;
+
+	for (i = 0; !found && i < COUNT(fds); i++) {
+		if ((d = open_list(fds[i])) == NULL)
+			continue;
+		while (!found && (de = readdir(d)) != NULL)
+			found = same_message(de->d_name, name);
+		closedir(d);
+	}
+	return found;
+}
+
+/* "<digits>.M<digits>P<digits>Q<digits>R<hex>.<host>", host being ours; the
+ * tag is the first eight digits of the hex part. */
+static bool
+is_ours(const char *name, const char *host, char tag_r[9])
+{
+	static const char marks[] = ".MPQR.";
+	static const char *const sets[] = {"0123456789", "", "0123456789",
+	    "0123456789", "0123456789", "0123456789abcdef"};
+	size_t i, n;
+
+	for (i = 0; i < COUNT(sets); i++) {
+		n = strspn(name, sets[i]);
+		if ((n == 0) != (sets[i][0] == '\0') || name[n] != marks[i])
+			return false;
+		strlcpy(tag_r, name, 9);
+		name += n + 1;
+	}
+	n = strlen(host);
+	return strncmp(name, host, n) == 0 &&
+	    (name[n] == '\0' || name[n] == ',');
+}
+
+void
+maildir_sweep(struct maildir *m, uint32_t tag)
+{
+	char own[9], found[9];
+	struct dirent *de;
+	struct stat st;
+	time_t now = (time_t)(clock_wall_us() / 1000000);
+	DIR *d = open_list(m->tmp);
+
+	if (d == NULL)
+		return;
+	snprintf(own, sizeof(own), "%08x", tag);
+	while ((de = readdir(d)) != NULL) {
+		if (!is_ours(de->d_name, host_escaped(), found) ||
+		    fstatat(m->tmp, de->d_name, &st, 0) == -1)
+			continue;
+		if (strcmp(found, own) == 0 || st.st_mtime < now - SWEEP_AGE)
+			unlinkat(m->tmp, de->d_name, 0);
+	}
+	closedir(d);
+}
+
+struct maildir_walk {
+	DIR *d; /* owned */
+	bool in_cur;
+};
+
+int
+maildir_next(struct maildir *m, struct maildir_walk **it, int *fd_r,
+    const char **name_r)
+{
+	struct maildir_walk *w = *it;
+	struct dirent *de;
+
+	if (w == NULL) {
+		w = *it = mem_alloc(sizeof(*w));
+		w->d = open_list(m->new);
+	}
+	for (;;) {
+		while (w->d != NULL && (de = readdir(w->d)) != NULL) {
+			if (de->d_name[0] == '.')
+				continue;
+			*fd_r = openat(w->in_cur ? m->cur : m->new, de->d_name,
+			    O_RDONLY | O_CLOEXEC);
+			*name_r = de->d_name;
+			if (*fd_r != -1)
+				return 1;
+		}
+		if (w->d != NULL)
+			closedir(w->d);
+		if (w->in_cur)
+			break;
+		w->in_cur = true;
+		w->d = open_list(m->cur);
+	}
+	free(w);
+	*it = NULL;
+	return 0;
+}

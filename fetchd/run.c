@@ -1,0 +1,76 @@
+/*
+ * What POP3 and IMAP fetching have in common: limits, due dates, reports.
+ */
+
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "os/clock.h"
+#include "os/log.h"
+
+void
+run_message(struct run *r, const char *folder, const char *uid,
+    const struct err *e)
+{
+	log_error("%s, message %s: %s (it stays on the server)", folder, uid,
+	    e->text);
+	r->code = err_worse(r->code, err_exit(e));
+}
+
+void
+run_list(struct run *r, const char *folder, const char *uid, uint64_t size)
+{
+	printf("%s\t%s\t%s\t%" PRIu64 "%c", r->fetch->name, folder, uid, size,
+	    r->options->nul ? '\0' : '\n');
+}
+
+bool
+run_take(struct run *r, uint64_t size)
+{
+	const struct fetch *f = r->fetch;
+	uint64_t most = f->limit_messages;
+
+	if (r->options->once && (most == 0 || most > 64))
+		most = 64;
+	if (most != 0 && r->fetched >= most)
+		return false;
+	/* The first message is always taken, or a large one would block. */
+	if (f->limit_bytes != 0 && r->fetched > 0 &&
+	    r->bytes + size > f->limit_bytes)
+		return false;
+	r->fetched++;
+	r->bytes += size;
+	return true;
+}
+
+bool
+run_is_due(const struct run *r, enum seen_status status, int64_t since)
+{
+	if (status != SEEN_FETCHED || r->fetch->keep == KEEP_ALWAYS ||
+	    r->fetch->headers_only)
+		return false;
+	return since + r->fetch->keep / 1000 <= clock_wall_us() / 1000000;
+}
+
+void
+run_expect(struct run *r, uint64_t messages, uint64_t bytes)
+{
+	r->progress.messages_total += messages;
+	r->progress.bytes_total += bytes;
+}
+
+void
+run_came(struct run *r, uint64_t messages, uint64_t bytes)
+{
+	static int64_t last;
+	int64_t now = clock_ms();
+
+	r->progress.messages += messages;
+	r->progress.bytes += bytes;
+	if (now - last < 100)
+		return;
+	last = now;
+	ask_progress(r->ask_fd, &r->progress);
+}

@@ -1,0 +1,53 @@
+#ifndef FETCHD_RUN_H
+#define FETCHD_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "inbox.h"
+#include "link.h"
+#include "options.h"
+#include "os/ask.h"
+#include "seen.h"
+
+/* One fetch section being worked on: what its worker has at hand. */
+struct run {
+	const struct fetch *fetch;     /* borrowed */
+	const struct options *options; /* borrowed */
+	struct seen *seen;             /* owned */
+	struct inbox *inbox;           /* owned; NULL with -n */
+	struct link link;
+	int ask_fd;
+	enum seen_origin origin;
+	bool learned;   /* the Maildirs' messages are in the state */
+	int code;       /* worst exit code of single messages so far */
+	uint64_t fetched, skipped, deleted; /* messages, this run */
+	uint64_t bytes;
+	struct ask_progress progress;
+};
+
+/* Something happened to one message; the run goes on. */
+void run_message(struct run *, const char *folder, const char *uid,
+    const struct err *);
+
+/* -n: a line about a message that would be fetched. */
+void run_list(struct run *, const char *folder, const char *uid,
+    uint64_t size);
+
+/* Whether a message of this size may still be fetched in this run, by
+ * `limit`; counts it when it may. */
+bool run_take(struct run *, uint64_t size);
+
+/* Whether a message with this row (SEEN_FETCHED since then) is to be deleted
+ * at its source by now. */
+bool run_is_due(const struct run *, enum seen_status, int64_t since);
+
+/* Progress: n messages and bytes are to come; so many have come. */
+void run_expect(struct run *, uint64_t messages, uint64_t bytes);
+void run_came(struct run *, uint64_t messages, uint64_t bytes);
+
+/* How large a run of fetches in flight may get, in bytes and messages. */
+#define RUN_WINDOW_BYTES    (8u << 20)
+#define RUN_WINDOW_MESSAGES 500u
+
+#endif

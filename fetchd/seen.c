@@ -1,0 +1,586 @@
+/*
+ * What was fetched, and what is on its way into a Maildir: the state of a
+ * fetch section, as rows.
+ */
+
+#include "seen.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "os/clock.h"
+
+#define GONE_DAYS 90
+
+static const char *const migrations[] = {
+    "CREATE TABLE folder ("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " uidvalidity INTEGER NOT NULL DEFAULT 0,"
+    " next INTEGER NOT NULL DEFAULT 1);"
+    "CREATE TABLE msg ("
+    " folder INTEGER NOT NULL, uid NOT NULL, digest TEXT NOT NULL,"
+    " status INTEGER NOT NULL, since INTEGER NOT NULL,"
+    " gone INTEGER NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (folder, uid, digest)) WITHOUT ROWID;"
+    "CREATE TABLE placing ("
+    " dest TEXT NOT NULL, name TEXT NOT NULL, mbox INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, length INTEGER NOT NULL, since INTEGER NOT NULL,"
+    " folder INTEGER NOT NULL, uid NOT NULL, digest TEXT NOT NULL,"
+    " PRIMARY KEY (dest, name)) WITHOUT ROWID;"
+    "CREATE TABLE part ("
+    " folder INTEGER NOT NULL, uid NOT NULL, digest TEXT NOT NULL,"
+    " dest TEXT NOT NULL,"
+    " PRIMARY KEY (folder, uid, digest, dest)) WITHOUT ROWID;"
+    /* origin: enum seen_origin */
+    "CREATE TABLE self (tag INTEGER NOT NULL, origin INTEGER NOT NULL);"
+    "INSERT INTO self VALUES (abs(random()) % 4294967296, 1);",
+};
+
+/* Order of the statements below. */
+enum {
+	Q_FOLDER_ADD, Q_FOLDER_GET, Q_FOLDER_SET,
+	Q_GET, Q_GET_DIGEST, Q_PUT, Q_FORGET, Q_FORGET_DIGEST,
+	Q_FIND, Q_REKEY_DELETE, Q_REKEY_READ, Q_COUNT, Q_NEXT, Q_FORGET_ALL,
+	Q_LIST_MAKE, Q_LIST_CLEAR, Q_LISTED, Q_LIST_BACK, Q_LIST_GONE,
+	Q_LIST_PRUNE, Q_PLACING, Q_PLACINGS, Q_PLACING_CLEAR,
+	Q_PART, Q_HAS_PART, Q_PART_CLEAR, Q_SELF, Q_ORIGIN,
+	Q_ASIDE, Q_DROP_ASIDE, Q_N
+};
+
+static const char *const sql[Q_N] = {
+    [Q_FOLDER_ADD] = "INSERT OR IGNORE INTO folder (name) VALUES (?1)",
+    [Q_FOLDER_GET] =
+	"SELECT id, uidvalidity, next FROM folder WHERE name = ?1",
+    [Q_FOLDER_SET] =
+	"UPDATE folder SET uidvalidity = ?2, next = ?3 WHERE id = ?1",
+    [Q_GET] = "SELECT status, since FROM msg WHERE folder = ?1 AND uid = ?2",
+    [Q_GET_DIGEST] = "SELECT status, since FROM msg"
+		     " WHERE folder = ?1 AND digest = ?2",
+    [Q_PUT] = "INSERT OR REPLACE INTO msg (folder, uid, digest, status, since)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [Q_FORGET] = "DELETE FROM msg WHERE folder = ?1 AND uid = ?2",
+    [Q_FORGET_DIGEST] = "DELETE FROM msg WHERE folder = ?1 AND digest = ?2",
+    [Q_FIND] = "SELECT 1 FROM msg"
+	       " WHERE digest = ?1 AND folder IN (?2, -?2, 0) LIMIT 1",
+    [Q_REKEY_READ] = "SELECT folder, uid, status, since FROM msg"
+		     " WHERE digest = ?1 AND folder IN (?2, -?2, 0)"
+		     " ORDER BY folder = 0, folder LIMIT 1",
+    [Q_REKEY_DELETE] =
+	"DELETE FROM msg WHERE folder = ?1 AND uid = ?2 AND digest = ?3",
+    [Q_COUNT] = "SELECT count(*) FROM msg"
+		" WHERE folder = ?1 AND (?2 = 0 OR status = ?2)",
+    [Q_NEXT] = "SELECT uid FROM msg WHERE folder = ?1 AND uid > ?2"
+	       " AND typeof(uid) = 'integer' AND status = ?3 AND since <= ?4"
+	       " ORDER BY uid LIMIT 1",
+    [Q_FORGET_ALL] = "DELETE FROM msg WHERE folder = ?1 AND status = ?2",
+    [Q_LIST_MAKE] = "CREATE TEMP TABLE IF NOT EXISTS listed"
+		    " (uid, digest, PRIMARY KEY (uid, digest)) WITHOUT ROWID",
+    [Q_LIST_CLEAR] = "DELETE FROM temp.listed",
+    [Q_LISTED] = "INSERT OR IGNORE INTO temp.listed VALUES (?1, ?2)",
+    [Q_LIST_BACK] = "UPDATE msg SET gone = 0 WHERE folder = ?1 AND gone > 0"
+		    " AND EXISTS (SELECT 1 FROM temp.listed AS l"
+		    "  WHERE l.uid = msg.uid"
+		    "  AND (l.digest = '' OR l.digest = msg.digest))",
+    [Q_LIST_GONE] = "UPDATE msg SET gone = ?2 WHERE folder = ?1 AND gone = 0"
+		    " AND NOT EXISTS (SELECT 1 FROM temp.listed AS l"
+		    "  WHERE l.uid = msg.uid"
+		    "  AND (l.digest = '' OR l.digest = msg.digest))",
+    [Q_LIST_PRUNE] =
+	"DELETE FROM msg WHERE folder = ?1 AND gone > 0 AND gone < ?2",
+    [Q_PLACING] = "INSERT OR REPLACE INTO placing (dest, name, mbox, at,"
+		  " length, since, folder, uid, digest)"
+		  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [Q_PLACINGS] = "SELECT dest, name, mbox, at, length, since, folder, uid,"
+		   " digest, typeof(uid) = 'integer' FROM placing"
+		   " ORDER BY dest, at, name",
+    [Q_PLACING_CLEAR] = "DELETE FROM placing",
+    [Q_PART] = "INSERT OR IGNORE INTO part (folder, uid, digest, dest)"
+	       " VALUES (?1, ?2, ?3, ?4)",
+    [Q_HAS_PART] = "SELECT 1 FROM part WHERE folder = ?1 AND uid = ?2"
+		   " AND digest = ?3 AND dest = ?4",
+    [Q_PART_CLEAR] =
+	"DELETE FROM part WHERE folder = ?1 AND uid = ?2 AND digest = ?3",
+    [Q_ORIGIN] = "UPDATE self SET origin = ?1",
+    [Q_ASIDE] = "UPDATE OR REPLACE msg SET folder = -?1 WHERE folder = ?1",
+    [Q_DROP_ASIDE] = "DELETE FROM msg WHERE folder = -?1",
+    [Q_SELF] = "SELECT tag, origin FROM self",
+};
+
+struct seen {
+	bool indexed; /* by digest: made when it is first needed */
+	struct store *store; /* owned */
+	struct query *q[Q_N]; /* owned */
+};
+
+static int
+run1(struct query *q, int64_t value, struct err *e)
+{
+	query_int(q, 1, value);
+	return query_run(q, e);
+}
+
+static int
+read_origin(struct seen *s, enum store_found found, enum seen_origin *origin_r,
+    struct err *e)
+{
+	if (found == STORE_DAMAGED &&
+	    run1(s->q[Q_ORIGIN], SEEN_DAMAGED, e) == -1)
+		return -1;
+	if (query_step(s->q[Q_SELF], e) != 1)
+		return -1;
+	*origin_r = (enum seen_origin)query_get_int(s->q[Q_SELF], 1);
+	query_reset(s->q[Q_SELF]);
+	return 0;
+}
+
+int
+seen_open(const char *path, enum seen_origin *origin_r, struct seen **seen_r,
+    struct err *e)
+{
+	struct seen *s = mem_alloc(sizeof(*s));
+	enum store_found found;
+	struct query *make;
+	int i, rv;
+
+	if (store_open(path, migrations, 1, &found, &s->store, e) == -1) {
+		free(s);
+		return -1;
+	}
+	/* The temporary table must be there before what names it. */
+	make = query_new(s->store, sql[Q_LIST_MAKE]);
+	rv = query_run(make, e);
+	query_free(make);
+	for (i = 0; rv == 0 && i < Q_N; i++)
+		s->q[i] = query_new(s->store, sql[i]);
+	if (rv == 0)
+		rv = read_origin(s, found, origin_r, e);
+	if (rv == -1) {
+		seen_close(s);
+		return -1;
+	}
+	*seen_r = s;
+	return 0;
+}
+
+int
+seen_begun(struct seen *s, struct err *e)
+{
+	return run1(s->q[Q_ORIGIN], SEEN_KEPT, e);
+}
+
+int
+seen_set_aside(struct seen *s, int64_t folder, struct err *e)
+{
+	return run1(s->q[Q_ASIDE], folder, e);
+}
+
+int
+seen_drop_aside(struct seen *s, int64_t folder, struct err *e)
+{
+	return run1(s->q[Q_DROP_ASIDE], folder, e);
+}
+
+void
+seen_close(struct seen *s)
+{
+	int i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < Q_N; i++)
+		query_free(s->q[i]);
+	store_close(s->store);
+	free(s);
+}
+
+int
+seen_begin(struct seen *s, struct err *e)
+{
+	return store_begin(s->store, e);
+}
+
+int
+seen_commit(struct seen *s, struct err *e)
+{
+	return store_commit(s->store, e);
+}
+
+void
+seen_rollback(struct seen *s)
+{
+	store_rollback(s->store);
+}
+
+int
+seen_tag(struct seen *s, uint32_t *tag_r, struct err *e)
+{
+	if (query_step(s->q[Q_SELF], e) != 1)
+		return -1;
+	*tag_r = (uint32_t)query_get_int(s->q[Q_SELF], 0);
+	query_reset(s->q[Q_SELF]);
+	return 0;
+}
+
+static int64_t
+now(void)
+{
+	return clock_wall_us() / 1000000;
+}
+
+static void
+bind_uid(struct query *q, int at, const struct seen_key *k)
+{
+	if (k->number != 0)
+		query_int(q, at, k->number);
+	else
+		query_text(q, at, k->uid);
+}
+
+static bool
+by_digest(const struct seen_key *k)
+{
+	return k->number == 0 && k->uid.n == 0;
+}
+
+int
+seen_folder(struct seen *s, const char *name, struct seen_folder *f,
+    struct err *e)
+{
+	struct query *q = s->q[Q_FOLDER_GET];
+	int rv;
+
+	query_text(q, 1, span_of(name));
+	rv = query_step(q, e);
+	if (rv == 0) {
+		query_text(s->q[Q_FOLDER_ADD], 1, span_of(name));
+		if (query_run(s->q[Q_FOLDER_ADD], e) == -1)
+			return -1;
+		query_text(q, 1, span_of(name));
+		rv = query_step(q, e);
+	}
+	if (rv != 1)
+		return -1;
+	f->id = query_get_int(q, 0);
+	f->uidvalidity = (uint32_t)query_get_int(q, 1);
+	f->next = (uint32_t)query_get_int(q, 2);
+	query_reset(q);
+	return 0;
+}
+
+int
+seen_folder_set(struct seen *s, const struct seen_folder *f, struct err *e)
+{
+	struct query *q = s->q[Q_FOLDER_SET];
+
+	query_int(q, 1, f->id);
+	query_int(q, 2, f->uidvalidity);
+	query_int(q, 3, f->next);
+	return query_run(q, e);
+}
+
+int
+seen_get(struct seen *s, const struct seen_key *k, enum seen_status *status_r,
+    int64_t *since_r, struct err *e)
+{
+	struct query *q = s->q[by_digest(k) ? Q_GET_DIGEST : Q_GET];
+	int rv;
+
+	*status_r = SEEN_UNKNOWN;
+	*since_r = 0;
+	query_int(q, 1, k->folder);
+	if (by_digest(k))
+		query_text(q, 2, span_of(k->digest));
+	else
+		bind_uid(q, 2, k);
+	rv = query_step(q, e);
+	if (rv == 1) {
+		*status_r = (enum seen_status)query_get_int(q, 0);
+		*since_r = query_get_int(q, 1);
+		query_reset(q);
+	}
+	return rv == -1 ? -1 : 0;
+}
+
+static int
+forget_part(struct seen *s, const struct seen_key *k, struct err *e)
+{
+	struct query *q = s->q[Q_PART_CLEAR];
+
+	query_int(q, 1, k->folder);
+	bind_uid(q, 2, k);
+	query_text(q, 3, span_of(by_digest(k) ? k->digest : ""));
+	return query_run(q, e);
+}
+
+int
+seen_put(struct seen *s, const struct seen_key *k, enum seen_status status,
+    struct err *e)
+{
+	struct query *q = s->q[Q_PUT];
+
+	/* A row of an earlier try (FAILED, SKIPPED) may have no digest. */
+	if (!by_digest(k) && seen_forget(s, k, e) == -1)
+		return -1;
+	query_int(q, 1, k->folder);
+	bind_uid(q, 2, k);
+	query_text(q, 3, span_of(k->digest));
+	query_int(q, 4, (int64_t)status);
+	query_int(q, 5, now());
+	if (query_run(q, e) == -1)
+		return -1;
+	return status == SEEN_FETCHED ? forget_part(s, k, e) : 0;
+}
+
+int
+seen_forget(struct seen *s, const struct seen_key *k, struct err *e)
+{
+	struct query *q = s->q[by_digest(k) ? Q_FORGET_DIGEST : Q_FORGET];
+
+	query_int(q, 1, k->folder);
+	if (by_digest(k))
+		query_text(q, 2, span_of(k->digest));
+	else
+		bind_uid(q, 2, k);
+	return query_run(q, e);
+}
+
+/* An index costs every delivery; few servers ever call for one. */
+static int
+index_digests(struct seen *s, struct err *e)
+{
+	struct query *q;
+	int rv;
+
+	if (s->indexed)
+		return 0;
+	q = query_new(s->store,
+	    "CREATE INDEX IF NOT EXISTS msg_digest ON msg (digest)");
+	rv = query_run(q, e);
+	query_free(q);
+	s->indexed = rv == 0;
+	return rv;
+}
+
+int
+seen_find_digest(struct seen *s, int64_t folder, const char *digest,
+    struct err *e)
+{
+	struct query *q = s->q[Q_FIND];
+	int rv;
+
+	if (index_digests(s, e) == -1)
+		return -1;
+	query_text(q, 1, span_of(digest));
+	query_int(q, 2, folder);
+	rv = query_step(q, e);
+	if (rv == 1)
+		query_reset(q);
+	return rv;
+}
+
+int
+seen_rekey(struct seen *s, const struct seen_key *to, struct err *e)
+{
+	struct query *read = s->q[Q_REKEY_READ], *del = s->q[Q_REKEY_DELETE];
+	enum seen_status status;
+	int rv;
+
+	query_text(read, 1, span_of(to->digest));
+	query_int(read, 2, to->folder);
+	rv = query_step(read, e);
+	if (rv != 1)
+		return rv;
+	status = (enum seen_status)query_get_int(read, 2);
+	query_int(del, 1, query_get_int(read, 0));
+	/* The old uid is a number or a text: hand it on as it is. */
+	if (query_is_int(read, 1))
+		query_int(del, 2, query_get_int(read, 1));
+	else
+		query_text(del, 2, query_get_text(read, 1));
+	query_text(del, 3, span_of(to->digest));
+	query_reset(read);
+	if (query_run(del, e) == -1)
+		return -1;
+	return seen_put(s, to, status == SEEN_LOCAL ? SEEN_FETCHED : status,
+	    e);
+}
+
+int
+seen_count(struct seen *s, int64_t folder, enum seen_status status,
+    uint64_t *n_r, struct err *e)
+{
+	struct query *q = s->q[Q_COUNT];
+
+	query_int(q, 1, folder);
+	query_int(q, 2, (int64_t)status);
+	if (query_step(q, e) != 1)
+		return -1;
+	*n_r = (uint64_t)query_get_int(q, 0);
+	query_reset(q);
+	return 0;
+}
+
+int
+seen_next(struct seen *s, int64_t folder, enum seen_status status,
+    int64_t until, uint32_t *number, struct err *e)
+{
+	struct query *q = s->q[Q_NEXT];
+	int rv;
+
+	query_int(q, 1, folder);
+	query_int(q, 2, *number);
+	query_int(q, 3, (int64_t)status);
+	query_int(q, 4, until);
+	rv = query_step(q, e);
+	if (rv == 1) {
+		*number = (uint32_t)query_get_int(q, 0);
+		query_reset(q);
+	}
+	return rv;
+}
+
+int
+seen_forget_all(struct seen *s, int64_t folder, enum seen_status status,
+    struct err *e)
+{
+	struct query *q = s->q[Q_FORGET_ALL];
+
+	query_int(q, 1, folder);
+	query_int(q, 2, (int64_t)status);
+	return query_run(q, e);
+}
+
+int
+seen_list_begin(struct seen *s, struct err *e)
+{
+	return query_run(s->q[Q_LIST_CLEAR], e);
+}
+
+int
+seen_listed(struct seen *s, const struct seen_key *k, struct err *e)
+{
+	struct query *q = s->q[Q_LISTED];
+
+	bind_uid(q, 1, k);
+	query_text(q, 2, span_of(by_digest(k) ? k->digest : ""));
+	return query_run(q, e);
+}
+
+int
+seen_list_end(struct seen *s, int64_t folder, struct err *e)
+{
+	struct query *back = s->q[Q_LIST_BACK], *gone = s->q[Q_LIST_GONE];
+	struct query *prune = s->q[Q_LIST_PRUNE];
+
+	query_int(back, 1, folder);
+	query_int(gone, 1, folder);
+	query_int(gone, 2, now());
+	query_int(prune, 1, folder);
+	query_int(prune, 2, now() - GONE_DAYS * 86400);
+	if (query_run(back, e) == -1 || query_run(gone, e) == -1)
+		return -1;
+	return query_run(prune, e);
+}
+
+int
+seen_placing(struct seen *s, const struct seen_key *k, const char *dest,
+    const char *name, bool mbox, int64_t at, int64_t length, struct err *e)
+{
+	struct query *q = s->q[Q_PLACING];
+
+	query_text(q, 1, span_of(dest));
+	query_text(q, 2, span_of(name));
+	query_int(q, 3, mbox);
+	query_int(q, 4, at);
+	query_int(q, 5, length);
+	query_int(q, 6, now());
+	query_int(q, 7, k->folder);
+	bind_uid(q, 8, k);
+	query_text(q, 9, span_of(k->digest));
+	return query_run(q, e);
+}
+
+static void
+read_placing(struct query *q, struct seen_placing *p)
+{
+	p->dest = span_dup(query_get_text(q, 0));
+	p->name = span_dup(query_get_text(q, 1));
+	p->mbox = query_get_int(q, 2) != 0;
+	p->at = query_get_int(q, 3);
+	p->length = query_get_int(q, 4);
+	p->since = query_get_int(q, 5);
+	p->folder = query_get_int(q, 6);
+	if (query_get_int(q, 9) != 0)
+		p->number = (uint32_t)query_get_int(q, 7);
+	p->uid = span_dup(query_get_text(q, 7));
+	p->digest = span_dup(query_get_text(q, 8));
+}
+
+int
+seen_placings(struct seen *s, struct seen_placing **list_r, size_t *n_r,
+    struct err *e)
+{
+	struct seen_placing *list = NULL;
+	size_t n = 0;
+	int rv;
+
+	while ((rv = query_step(s->q[Q_PLACINGS], e)) == 1) {
+		list = mem_resize(list, n + 1, sizeof(*list));
+		list[n] = (struct seen_placing){0};
+		read_placing(s->q[Q_PLACINGS], &list[n++]);
+	}
+	*list_r = list;
+	*n_r = n;
+	return rv;
+}
+
+void
+seen_placings_free(struct seen_placing *list, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free(list[i].dest);
+		free(list[i].name);
+		free(list[i].uid);
+		free(list[i].digest);
+	}
+	free(list);
+}
+
+int
+seen_clear_placing(struct seen *s, struct err *e)
+{
+	return query_run(s->q[Q_PLACING_CLEAR], e);
+}
+
+int
+seen_part(struct seen *s, const struct seen_key *k, const char *dest,
+    struct err *e)
+{
+	struct query *q = s->q[Q_PART];
+
+	query_int(q, 1, k->folder);
+	bind_uid(q, 2, k);
+	query_text(q, 3, span_of(by_digest(k) ? k->digest : ""));
+	query_text(q, 4, span_of(dest));
+	return query_run(q, e);
+}
+
+int
+seen_has_part(struct seen *s, const struct seen_key *k, const char *dest,
+    struct err *e)
+{
+	struct query *q = s->q[Q_HAS_PART];
+	int rv;
+
+	query_int(q, 1, k->folder);
+	bind_uid(q, 2, k);
+	query_text(q, 3, span_of(by_digest(k) ? k->digest : ""));
+	query_text(q, 4, span_of(dest));
+	rv = query_step(q, e);
+	if (rv == 1)
+		query_reset(q);
+	return rv;
+}

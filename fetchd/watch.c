@@ -1,0 +1,510 @@
+/*
+ * Staying: a connection per folder that idles, or one for all that is
+ * notified, or a look now and then; and coming back when a connection is
+ * lost, with a pause that grows.
+ */
+
+#include "watch.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "imap_fetch.h"
+#include "os/clock.h"
+#include "os/log.h"
+#include "os/notify.h"
+#include "os/stop.h"
+#include "pop3_fetch.h"
+
+#define CONNECTIONS_MAX 10           /* servers allow 10 to 15 to a user */
+#define IDLE_MS		(9 * 60000)  /* RFC 2177: under 29 min; NAT less */
+#define ANSWER_MS	30000        /* to DONE, or the link is dead */
+#define PAUSE_FIRST	1000
+#define PAUSE_MOST	(5 * 60000)
+#define C_IDLE		1000000u
+#define C_NOTIFY	1000001u
+
+/* One watched connection. */
+struct post {
+	struct imap_conn conn;
+	struct link link;
+	const char *folder; /* borrowed; NULL: NOTIFY over all of them */
+	bool idling;
+	int64_t idle_since;
+};
+
+struct watch {
+	struct run *run; /* borrowed */
+	struct words folders;
+	struct post posts[CONNECTIONS_MAX];
+	size_t n;        /* posts in use */
+	bool notify;
+	bool *dirty;     /* owned: folders in which something is new */
+	int64_t pause;   /* before the next try to connect */
+	int64_t looked;  /* when all folders were last looked at */
+	int64_t alive;   /* when the watchdog was last told */
+};
+
+static void __attribute__((format(printf, 2, 3)))
+tell(struct watch *w, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ask_notify(w->run->ask_fd, text);
+}
+
+static void
+tell_alive(struct watch *w)
+{
+	int64_t every = notify_watchdog_ms(), now = clock_ms();
+
+	if (every == 0 || now - w->alive < every / 2)
+		return;
+	w->alive = now;
+	ask_notify(w->run->ask_fd, "WATCHDOG=1");
+}
+
+/* How long a wait may last, with the watchdog in mind. */
+static int64_t
+no_later(int64_t until)
+{
+	int64_t every = notify_watchdog_ms(), now = clock_ms();
+
+	if (every != 0 && now + every / 2 < until)
+		return now + every / 2;
+	return until;
+}
+
+static void
+sleep_until(struct watch *w, int64_t until)
+{
+	while (!stop_requested() && clock_ms() < until) {
+		tell_alive(w);
+		clock_sleep(no_later(until) - clock_ms(), stop_fd());
+	}
+}
+
+/* --- idling ---------------------------------------------------------------------- */
+
+static bool
+can_idle(const struct post *p)
+{
+	return imap_has(&p->conn.imap, IMAP_CAP_IDLE);
+}
+
+/* Sends IDLE, and does not wait for the "+". */
+static int
+start_idle(struct post *p, struct err *e)
+{
+	enum pump_result moved;
+
+	imap_command(&p->conn.imap, IMAP_V_IDLE, C_IDLE, "IDLE");
+	p->idling = true;
+	p->idle_since = clock_ms();
+	return pump_poll(&p->link.pump, &moved, e);
+}
+
+/* A dead link shows here: DONE must be answered soon. */
+static int
+end_idle(struct post *p, struct err *e)
+{
+	int64_t timeout = p->link.pump.timeout;
+	int rv;
+
+	if (!p->idling)
+		return 0;
+	p->idling = false;
+	p->link.pump.timeout = ANSWER_MS;
+	imap_send_line(&p->conn.imap, span_of("DONE"));
+	rv = imap_conn_finish(&p->conn, C_IDLE, "IDLE", e);
+	p->link.pump.timeout = timeout;
+	return rv;
+}
+
+/* Which folder an untagged STATUS is about. */
+static void
+note_status(struct watch *w, const struct imap_ev *ev)
+{
+	size_t i;
+
+	for (i = 0; i < w->folders.n; i++)
+		if (span_eq(ev->folder.name, w->folders.v[i]))
+			w->dirty[i] = true;
+}
+
+static void
+mark_post(struct watch *w, const struct post *p)
+{
+	size_t i;
+
+	for (i = 0; i < w->folders.n; i++)
+		if (p->conn.name != NULL &&
+		    strcmp(w->folders.v[i], p->conn.name) == 0)
+			w->dirty[i] = true;
+}
+
+/* Takes what has come on an idling connection; never waits. */
+static int
+hear(struct watch *w, struct post *p, struct err *e)
+{
+	enum pump_result moved;
+	struct imap_ev ev;
+	int rv;
+
+	if (pump_poll(&p->link.pump, &moved, e) == -1)
+		return -1;
+	while ((rv = imap_next(&p->conn.imap, &ev, e)) == 1) {
+		if (ev.kind == IMAP_EV_EXISTS)
+			mark_post(w, p);
+		else if (ev.kind == IMAP_EV_FOLDER)
+			note_status(w, &ev);
+		else if (ev.kind == IMAP_EV_STATUS &&
+		    ev.code == IMAP_CODE_NOTIFICATIONOVERFLOW)
+			w->looked = 0;
+		else if (ev.kind == IMAP_EV_DONE && ev.verb == IMAP_V_IDLE)
+			p->idling = false; /* ended by the server */
+	}
+	if (rv == 0 && p->link.wire.eof)
+		return err_set(e, ERR_TEMP, "%s closed the connection",
+		    p->link.peer);
+	return rv;
+}
+
+/* --- NOTIFY ------------------------------------------------------------------------ */
+
+/* 1: the server will tell of new messages in all folders; 0: it will not. */
+static int
+ask_for_news(struct watch *w, struct post *p, struct err *e)
+{
+	struct imap *im = &p->conn.imap;
+	struct imap_ev ev;
+	size_t i;
+	int rv;
+
+	imap_begin(im, IMAP_V_NOTIFY, C_NOTIFY);
+	/* SELECTED too: the folder that is open tells by EXISTS. */
+	imap_put(im, "NOTIFY SET (SELECTED (MessageNew MessageExpunge)) "
+	    "(MAILBOXES (");
+	for (i = 0; i < w->folders.n; i++) {
+		imap_put(im, i > 0 ? " " : "");
+		imap_put_folder(im, span_of(w->folders.v[i]));
+	}
+	imap_put(im, ") (MessageNew MessageExpunge))");
+	imap_end(im);
+	while ((rv = imap_conn_event(&p->conn, 0, &ev, e)) != -1) {
+		if (rv == 1 && ev.kind == IMAP_EV_FOLDER)
+			note_status(w, &ev);
+		if (rv == 1 && ev.kind == IMAP_EV_DONE &&
+		    ev.cookie == C_NOTIFY)
+			return ev.cond == IMAP_OK;
+		if (p->conn.stopping)
+			return 0;
+	}
+	return -1;
+}
+
+/* --- connections --------------------------------------------------------------------- */
+
+static void
+close_posts(struct watch *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		imap_conn_close(&w->posts[i].conn);
+		link_clear(&w->posts[i].link);
+	}
+	w->n = 0;
+}
+
+static int
+open_post(struct watch *w, const char *folder, struct err *e)
+{
+	struct run *r = w->run;
+	struct post *p = &w->posts[w->n];
+
+	*p = (struct post){.folder = folder};
+	link_init(&p->link, r->link.account, r->link.url, r->link.tls_config,
+	    r->ask_fd);
+	w->n++;
+	return imap_conn_open(&p->conn, r, &p->link, e);
+}
+
+/* The first connection, the folders' names, and as many more as it takes. */
+static int
+open_posts(struct watch *w, struct err *e)
+{
+	struct post *first = &w->posts[0];
+	size_t i;
+	int rv;
+
+	if (open_post(w, NULL, e) == -1)
+		return -1;
+	words_clear(&w->folders);
+	if (imap_conn_folders(&first->conn, &w->folders, e) == -1)
+		return -1;
+	free(w->dirty);
+	w->dirty = mem_array(w->folders.n, sizeof(*w->dirty));
+	w->notify = false;
+	if (w->folders.n > 1 && imap_has(&first->conn.imap, IMAP_CAP_NOTIFY)) {
+		rv = ask_for_news(w, first, e);
+		if (rv == -1)
+			return -1;
+		w->notify = rv == 1;
+	}
+	if (w->notify)
+		return 0;
+	first->folder = w->folders.v[0];
+	for (i = 1; can_idle(first) && i < w->folders.n &&
+	    i < CONNECTIONS_MAX; i++)
+		if (open_post(w, w->folders.v[i], e) == -1)
+			return -1;
+	return 0;
+}
+
+/* The connection that looks after a folder. */
+static struct post *
+post_for(struct watch *w, size_t folder)
+{
+	return &w->posts[folder < w->n && !w->notify ? folder : 0];
+}
+
+static int
+fetch_dirty(struct watch *w, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < w->folders.n; i++) {
+		struct post *p = post_for(w, i);
+
+		if (!w->dirty[i] || p->conn.stopping)
+			continue;
+		if (end_idle(p, e) == -1)
+			return -1;
+		w->dirty[i] = false;
+		if (imap_fetch_folder(&p->conn, w->folders.v[i], e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* A connection that serves several folders must idle in its own. */
+static int
+back_to_post(struct watch *w, struct post *p, struct err *e)
+{
+	if (p->folder == NULL || p->conn.name == NULL ||
+	    strcmp(p->folder, p->conn.name) == 0)
+		return 0;
+	(void)w;
+	return imap_fetch_folder(&p->conn, p->folder, e);
+}
+
+static int
+idle_all(struct watch *w, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		struct post *p = &w->posts[i];
+
+		if (p->conn.changed) {
+			p->conn.changed = false;
+			mark_post(w, p);
+			continue;
+		}
+		if (p->idling || w->notify || !can_idle(p))
+			continue;
+		if (back_to_post(w, p, e) == -1 || start_idle(p, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* IDLE is renewed before servers and NAT routers forget it; NOTIFY likewise
+ * gets a NOOP. */
+static int
+renew(struct watch *w, struct err *e)
+{
+	int64_t now = clock_ms();
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		struct post *p = &w->posts[i];
+
+		if (p->idling && now - p->idle_since >= IDLE_MS) {
+			if (end_idle(p, e) == -1 || start_idle(p, e) == -1)
+				return -1;
+		}
+		if (w->notify && now - p->idle_since >= IDLE_MS) {
+			p->idle_since = now;
+			imap_command(&p->conn.imap, IMAP_V_NOOP, C_IDLE,
+			    "NOOP");
+			if (imap_conn_finish(&p->conn, C_IDLE, "NOOP", e) ==
+			    -1)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Whether every folder has a connection that will tell. */
+static bool
+all_watched(const struct watch *w)
+{
+	return w->notify || (can_idle(&w->posts[0]) && w->folders.n <= w->n);
+}
+
+/* Waits until any connection has something to say, or `until`. */
+static int
+wait_for_news(struct watch *w, int64_t until, struct err *e)
+{
+	struct pollfd p[CONNECTIONS_MAX + 1];
+	int64_t ms = until - clock_ms();
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		p[i] = (struct pollfd){.fd = w->posts[i].link.pump.fd,
+		    .events = POLLIN};
+	p[w->n] = (struct pollfd){.fd = stop_fd(), .events = POLLIN};
+	if (ms < 0)
+		ms = 0;
+	if (poll(p, (nfds_t)w->n + 1, (int)ms) <= 0)
+		return 0;
+	for (i = 0; i < w->n; i++)
+		if (p[i].revents != 0 && hear(w, &w->posts[i], e) == -1)
+			return -1;
+	return 0;
+}
+
+static bool
+is_dirty(const struct watch *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->folders.n; i++)
+		if (w->dirty[i])
+			return true;
+	return false;
+}
+
+/* A look at everything: at the start, and now and then. */
+static void
+look_at_all(struct watch *w)
+{
+	w->looked = clock_ms();
+	memset(w->dirty, true, w->folders.n * sizeof(*w->dirty));
+}
+
+/* From connecting to losing the connection, or a stop. */
+static int
+imap_session(struct watch *w, struct err *e)
+{
+	int64_t next, now;
+
+	if (open_posts(w, e) == -1)
+		return -1;
+	look_at_all(w);
+	while (!stop_requested()) {
+		if (fetch_dirty(w, e) == -1 || idle_all(w, e) == -1)
+			return -1;
+		w->pause = PAUSE_FIRST;
+		tell(w, "STATUS=watching %s", w->run->link.peer);
+		next = w->looked + (all_watched(w) ? 15 * 60000 :
+		    w->run->fetch->poll);
+		while (!stop_requested() && !is_dirty(w)) {
+			tell_alive(w);
+			now = clock_ms();
+			if (now >= next || w->looked == 0) {
+				look_at_all(w);
+				break;
+			}
+			if (wait_for_news(w, no_later(now + IDLE_MS < next ?
+			    now + IDLE_MS : next), e) == -1 ||
+			    renew(w, e) == -1)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+pop3_session(struct watch *w, struct err *e)
+{
+	int rv;
+
+	while (!stop_requested()) {
+		rv = pop3_fetch(w->run, e);
+		link_close(&w->run->link);
+		if (rv == -1)
+			return -1;
+		w->pause = PAUSE_FIRST;
+		tell(w, "STATUS=looking at %s now and then",
+		    w->run->link.peer);
+		sleep_until(w, clock_ms() + w->run->fetch->poll);
+	}
+	return 0;
+}
+
+/* Whether to try again, or a person must mend something first. */
+static bool
+may_pass(const struct err *e)
+{
+	switch (e->kind) {
+	case ERR_TEMP:
+	case ERR_PROTO:
+	case ERR_MESSAGE:
+		return true;
+	case ERR_LOCAL: /* a full disk may be emptied */
+		return err_exit(e) == 75;
+	case ERR_NONE:
+	case ERR_AUTH:
+	case ERR_TLS:
+	case ERR_CONFIG:
+		break;
+	}
+	return false;
+}
+
+/* What was counted belongs to the session that ended. */
+static void
+start_afresh(struct run *r)
+{
+	r->fetched = r->bytes = r->skipped = r->deleted = 0;
+	r->code = 0;
+}
+
+int
+watch_run(struct run *r, struct err *e)
+{
+	struct watch w = {.run = r, .pause = PAUSE_FIRST};
+	int rv = 0;
+
+	words_init(&w.folders);
+	/* Ready to try: the network may come up later than the service. */
+	tell(&w, "READY=1\nSTATUS=connecting to %s", r->link.peer);
+	while (!stop_requested()) {
+		start_afresh(r);
+		rv = r->fetch->imap ? imap_session(&w, e) :
+		    pop3_session(&w, e);
+		close_posts(&w);
+		if (rv == 0 || stop_requested() || !may_pass(e))
+			break;
+		log_warn("%s; again in %" PRId64 " s", e->text, w.pause / 1000);
+		tell(&w, "STATUS=%.200s", e->text);
+		sleep_until(&w, clock_ms() + w.pause);
+		w.pause = w.pause * 2 < PAUSE_MOST ? w.pause * 2 : PAUSE_MOST;
+	}
+	tell(&w, "STOPPING=1");
+	words_clear(&w.folders);
+	free(w.dirty);
+	return stop_requested() ? 0 : rv;
+}
