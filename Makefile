@@ -152,24 +152,28 @@ mandir = $(DESTDIR)$(PREFIX)/share/man
 docdir = $(DESTDIR)$(PREFIX)/share/doc/mailroom
 unitdir = $(DESTDIR)$(PREFIX)/lib/systemd
 MAN =	$(notdir $(wildcard man/*.[157]))
-UNITS =	fetchd@.service fetchd-watch@.service fetchd@.timer
-# A unit names no path; what is installed does.
-put_unit = sed 's|^ExecStart=fetchd|ExecStart=$(PREFIX)/bin/fetchd|' $(1) \
-	>$(unitdir)/$(2) && chmod 644 $(unitdir)/$(2)
+SYSTEM_UNITS = $(wildcard fetchd/*.service fetchd/*.timer)
+USER_UNITS = $(wildcard fetchd/user/*.service fetchd/*.timer)
+# A unit names no path until it is installed.
+put_units = for u in $(1); do \
+	sed 's|^ExecStart=fetchd|ExecStart=$(PREFIX)/bin/fetchd|' $$u \
+	>$(unitdir)/$(2)/$${u\#\#*/} && \
+	chmod 644 $(unitdir)/$(2)/$${u\#\#*/} || exit 1; done
 
 install: all
 	install -d $(bindir) $(docdir) $(unitdir)/system $(unitdir)/user
 	install -m 755 $(B)/fetchd $(bindir)/fetchd
 	for m in $(MAN); do d=$(mandir)/man$${m##*.}; \
 	    install -d $$d && install -m 644 man/$$m $$d/$$m || exit 1; done
-	for u in $(UNITS); do $(call put_unit,fetchd/$$u,system/$$u) || exit 1; \
-	    $(call put_unit,fetchd/user/$$u,user/$$u) || exit 1; done
+	$(call put_units,$(SYSTEM_UNITS),system)
+	$(call put_units,$(USER_UNITS),user)
 	install -m 644 README.md LICENSE $(docdir)
 
 uninstall:
 	rm -f $(bindir)/fetchd $(docdir)/README.md $(docdir)/LICENSE
 	for m in $(MAN); do rm -f $(mandir)/man$${m##*.}/$$m; done
-	for u in $(UNITS); do rm -f $(unitdir)/*/$$u; done
+	cd $(unitdir) && rm -f $(SYSTEM_UNITS:fetchd/%=system/%) \
+	    $(addprefix user/,$(notdir $(USER_UNITS)))
 	-rmdir $(docdir)
 
 clean:

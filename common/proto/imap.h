@@ -8,6 +8,8 @@
 #include "base/span.h"
 #include "base/uidset.h"
 #include "base/wire.h"
+#include "proto/imap_lex.h"
+#include "proto/imap_queue.h"
 #include "proto/sasl.h"
 
 /*
@@ -27,6 +29,7 @@ enum imap_cap {
 	IMAP_CAP_NAMESPACE, IMAP_CAP_ID, IMAP_CAP_UNSELECT,
 	IMAP_CAP_MULTIAPPEND, IMAP_CAP_BINARY, IMAP_CAP_OBJECTID,
 	IMAP_CAP_GMAIL, IMAP_CAP_STATUS_SIZE,
+	IMAP_CAP_XAPPLEPUSHSERVICE, /* iCloud: must be asked after login */
 	IMAP_CAP_N
 };
 
@@ -145,6 +148,16 @@ struct imap_ev {
 	struct imap_folder folder;
 };
 
+/* A FETCH response while it is being read: private to imap_item.c. */
+struct imap_item {
+	unsigned int state, item, depth;
+	struct imap_fetch f;
+	struct buf keywords;
+	char internaldate[40], emailid[256];
+	unsigned int body;  /* what is to be handed out of it next */
+	uint64_t body_left; /* bytes of it still in wire.in or to come there */
+};
+
 /* Its members are private but for caps, mechs and bye. */
 struct imap {
 	struct wire *wire; /* borrowed */
@@ -152,18 +165,33 @@ struct imap {
 	sasl_set mechs;
 	bool caps_known;
 	bool bye;          /* the server has said BYE */
-	struct imap_core *core; /* owned: the parser's and the queue's state */
+	bool greeted;
+	size_t eaten;      /* of wire.in, by the event handed out last */
+	struct imap_lex lex;
+	struct imap_queue queue;
+	struct imap_item item;
+	struct uidset uids, from; /* of the event handed out last */
+	struct buf text;          /* of the event: what had to be decoded */
 };
 
 void imap_init(struct imap *, struct wire *);
 void imap_clear(struct imap *);
 bool imap_has(const struct imap *, enum imap_cap);
 
+/* Takes over what a CAPABILITY response lists. */
+void imap_set_caps(struct imap *, struct span list);
+
+/* True when folder names travel in UTF-8: a server of IMAP4rev2 alone. */
+bool imap_utf8_names(const struct imap *);
+
 /*
  * Building a command: imap_begin() writes the tag; the pieces follow, the
  * blanks and parentheses between them included; imap_end() writes CRLF.
  * Where a literal must wait for the server's "+", what follows is held back
- * and goes out by itself when the "+" has come, later commands too.
+ * and goes out by itself when the "+" has come, later commands too.  A
+ * command that overruns wire.out is an error (ERR_LOCAL) of the next
+ * imap_next(), which is not called between begin and end.  imap_put() takes up
+ * to 1,000 bytes at once.
  */
 void imap_begin(struct imap *, enum imap_verb, uint32_t cookie);
 void imap_put(struct imap *, const char *fmt, ...)

@@ -24,7 +24,11 @@ struct imap_session {
 	bool starttls;            /* required before anything else */
 	bool preauth_ok;          /* a tunnel: PREAUTH is what we expect */
 	bool compress;            /* ask for COMPRESS when offered */
-	int state;                /* private */
+	int state;                /* private, as is all that follows */
+	bool secured;             /* STARTTLS is done */
+	bool asked;               /* CAPABILITY, since the path is as it is */
+	bool spoken;              /* the client's first SASL message is out */
+	bool fresh;               /* capabilities came with the login */
 	enum sasl_mech mech;
 	struct sasl *sasl;        /* owned */
 };
