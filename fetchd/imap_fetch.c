@@ -48,6 +48,7 @@ settle(struct visit *v, bool now, struct err *e)
 	note_watermark(v);
 	if (inbox_settle(v->run->inbox, now, &done, &n, e) == -1)
 		return -1;
+	v->run->fetched += n;
 	for (i = 0; i < n; i++) {
 		struct item *it = &v->items[done[i]];
 

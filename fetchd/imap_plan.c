@@ -19,6 +19,7 @@
 
 #define ITEMS_MAX   4000000u
 #define BRAKE_LEAST 20u
+#define PRUNE_LEAST 1000u
 
 /* --- the listing -------------------------------------------------------------- */
 
@@ -487,6 +488,55 @@ pass_all(struct visit *v, struct err *e)
 	return seen_folder_set(v->run->seen, f, e);
 }
 
+/*
+ * Rows of messages that others have removed are of no more use.  Looking for
+ * them costs a round trip, so it is done only when they are many.
+ */
+static int
+prune(struct visit *v, uint64_t rows, struct err *e)
+{
+	struct uidset there, gone;
+	struct imap_ev ev;
+	uint32_t uid = 0;
+	uint64_t it = 0;
+	int rv;
+
+	if (rows < 2 * (uint64_t)v->c->exists + PRUNE_LEAST)
+		return 0;
+	uidset_init(&there);
+	uidset_init(&gone);
+	imap_command(&v->c->imap, IMAP_V_SEARCH, C_SEARCH, "UID SEARCH ALL");
+	while ((rv = imap_conn_event(v->c, 0, &ev, e)) != -1) {
+		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
+			uidset_union(&there, ev.uids);
+		if (rv == 1 && ev.kind == IMAP_EV_DONE) {
+			rv = ev.cond == IMAP_OK ? 0 :
+			    imap_refused(&ev, "SEARCH", e);
+			break;
+		}
+	}
+	while (rv == 0 && (rv = seen_next(v->run->seen, v->c->folder.id,
+	    SEEN_FETCHED, INT64_MAX, &uid, e)) == 1) {
+		if (!uidset_has(&there, uid))
+			uidset_add(&gone, uid, uid);
+		rv = 0;
+	}
+	if (rv == 0)
+		rv = seen_begin(v->run->seen, e);
+	while (rv == 0 && uidset_next(&gone, &it, &uid)) {
+		struct seen_key key = imap_plan_key(v, uid);
+
+		rv = seen_forget(v->run->seen, &key, e);
+	}
+	if (rv == 0)
+		rv = seen_commit(v->run->seen, e);
+	else
+		seen_rollback(v->run->seen);
+	uidset_clear(&there);
+	uidset_clear(&gone);
+	return rv;
+}
+
 int
 imap_plan_make(struct visit *v, struct err *e)
 {
@@ -523,6 +573,8 @@ imap_plan_make(struct visit *v, struct err *e)
 	if (v->recognising && recognise(v, brake, rows, e) == -1)
 		return -1;
 	f->uidvalidity = v->c->uidvalidity;
+	if (!moved && r->inbox != NULL && prune(v, rows, e) == -1)
+		return -1;
 	return limit_plan(v, e);
 }
 

@@ -379,11 +379,15 @@ pass_all(struct session *s, struct err *e)
 {
 	size_t i;
 
-	if (seen_begin(s->run->seen, e) == -1)
+	if (s->run->inbox != NULL && seen_begin(s->run->seen, e) == -1)
 		return -1;
 	for (i = 0; i < s->n; i++) {
 		struct seen_key key = key_of(s, &s->items[i]);
 
+		if (s->run->inbox == NULL) {
+			s->items[i].plan = PLAN_LEAVE;
+			continue;
+		}
 		if (s->items[i].uid[0] == '\0' ||
 		    s->items[i].plan != PLAN_FETCH)
 			continue;
@@ -393,7 +397,7 @@ pass_all(struct session *s, struct err *e)
 		}
 		s->items[i].plan = PLAN_LEAVE;
 	}
-	return seen_commit(s->run->seen, e);
+	return s->run->inbox != NULL ? seen_commit(s->run->seen, e) : 0;
 }
 
 static int
@@ -624,7 +628,7 @@ end_message(struct session *s, struct item *it, struct err *e)
 		break;
 	case INBOX_KNOWN:
 		it->plan = PLAN_LEAVE;
-		s->run->fetched--;
+		s->run->taken--;
 		break;
 	case INBOX_REFUSED:
 		it->plan = PLAN_FAILED;
@@ -643,6 +647,7 @@ settle(struct session *s, bool now, struct err *e)
 
 	if (inbox_settle(s->run->inbox, now, &done, &n, e) == -1)
 		return -1;
+	s->run->fetched += n;
 	for (i = 0; i < n; i++) {
 		struct item *it = &s->items[done[i]];
 

@@ -34,14 +34,14 @@ run_take(struct run *r, uint64_t size)
 
 	if (r->options->once && (most == 0 || most > 64))
 		most = 64;
-	if (most != 0 && r->fetched >= most)
+	if (most != 0 && r->taken >= most)
 		return false;
 	/* The first message is always taken, or a large one would block. */
-	if (f->limit_bytes != 0 && r->fetched > 0 &&
-	    r->bytes + size > f->limit_bytes)
+	if (f->limit_bytes != 0 && r->taken > 0 &&
+	    r->taken_bytes + size > f->limit_bytes)
 		return false;
-	r->fetched++;
-	r->bytes += size;
+	r->taken++;
+	r->taken_bytes += size;
 	return true;
 }
 

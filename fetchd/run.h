@@ -22,7 +22,7 @@ struct run {
 	bool learned;   /* the Maildirs' messages are in the state */
 	int code;       /* worst exit code of single messages so far */
 	uint64_t fetched, skipped, deleted; /* messages, this run */
-	uint64_t bytes;
+	uint64_t taken, taken_bytes;        /* counted against `limit` */
 	struct ask_progress progress;
 };
 

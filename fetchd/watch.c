@@ -23,6 +23,7 @@
 
 #define CONNECTIONS_MAX 10           /* servers allow 10 to 15 to a user */
 #define IDLE_MS		(9 * 60000)  /* RFC 2177: under 29 min; NAT less */
+#define IDLE_LOOK_MS	(15 * 60000) /* a full look, in any case */
 #define ANSWER_MS	30000        /* to DONE, or the link is dead */
 #define PAUSE_FIRST	1000
 #define PAUSE_MOST	(5 * 60000)
@@ -356,11 +357,15 @@ renew(struct watch *w, struct err *e)
 	return 0;
 }
 
-/* Whether every folder has a connection that will tell. */
+/*
+ * Whether every folder has a connection that will tell at once.  NOTIFY does
+ * not: of what is put into its files by other programs a server may know
+ * nothing until it looks.
+ */
 static bool
 all_watched(const struct watch *w)
 {
-	return w->notify || (can_idle(&w->posts[0]) && w->folders.n <= w->n);
+	return !w->notify && can_idle(&w->posts[0]) && w->folders.n <= w->n;
 }
 
 /* Waits until any connection has something to say, or `until`. */
@@ -418,7 +423,7 @@ imap_session(struct watch *w, struct err *e)
 			return -1;
 		w->pause = PAUSE_FIRST;
 		tell(w, "STATUS=watching %s", w->run->link.peer);
-		next = w->looked + (all_watched(w) ? 15 * 60000 :
+		next = w->looked + (all_watched(w) ? IDLE_LOOK_MS :
 		    w->run->fetch->poll);
 		while (!stop_requested() && !is_dirty(w)) {
 			tell_alive(w);
@@ -478,7 +483,8 @@ may_pass(const struct err *e)
 static void
 start_afresh(struct run *r)
 {
-	r->fetched = r->bytes = r->skipped = r->deleted = 0;
+	r->fetched = r->skipped = r->deleted = 0;
+	r->taken = r->taken_bytes = 0;
 	r->code = 0;
 }
 
