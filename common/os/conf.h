@@ -9,7 +9,7 @@
 #include "base/words.h"
 
 /*
- * The configuration file: read once into sections of lines (conf.c); then
+ * The configuration file: read once into sections of lines (conf_read.c); then
  * each section is applied to structs by tables of keywords (conf_apply.c).
  * Everything wrong is collected with file and line, so that all of it is told
  * at once.
@@ -48,6 +48,7 @@ struct conf {
 
 void conf_init(struct conf *);
 void conf_clear(struct conf *);
+void conf_line_clear(struct conf_line *);
 
 /*
  * $XDG_CONFIG_HOME/mailroom/config (default ~/.config), else
@@ -88,6 +89,9 @@ struct conf_section *conf_find(struct conf *, enum conf_kind, const char *name);
  * names, else the one of its own name; NULL: there is none.
  */
 struct conf_section *conf_account(struct conf *, const struct conf_section *);
+
+/* That `account` line; NULL: there is none.  Borrowed. */
+const struct conf_line *conf_reference(const struct conf_section *);
 
 /* An error at a line; NULL or a line without a file: at no place. */
 void conf_error(struct conf *, const struct conf_line *, const char *, ...)

@@ -47,7 +47,7 @@ test_output(void)
 	run("kill -9 $$", 10000, 100);
 	command_status(status, text);
 	is_str(text, "was killed by signal 9 (Killed)", "signal in words");
-	run("no-such-command-at-all || exit 127", 10000, 0);
+	run("(exit 127)", 10000, 0);
 	command_status(status, text);
 	is_str(text, "exited with 127 (command not found)", "127 in words");
 
