@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -74,6 +75,55 @@ pump_clear(struct pump *p)
 
 /* --- trace -------------------------------------------------------------- */
 
+static bool
+is_one_of(struct span word, const char *const *list)
+{
+	for (; *list != NULL; list++)
+		if (span_caseeq(word, *list))
+			return true;
+	return false;
+}
+
+static bool
+is_tag(struct span word)
+{
+	uint64_t n;
+
+	return word.n > 1 && word.p[0] == 'A' &&
+	    span_number(span_skip(word, 1), UINT64_MAX, &n);
+}
+
+/*
+ * A line of a login as a person may see it: the command and, behind AUTH, the
+ * mechanism; anything else might be a secret.
+ */
+static void
+log_login(struct span sent)
+{
+	static const char *const plain[] = {"CAPA", "CAPABILITY", "STLS",
+	    "STARTTLS", "QUIT", "LOGOUT", "COMPRESS", "DEFLATE", "EHLO", NULL};
+	static const char *const last[] = {"USER", "PASS", "LOGIN", NULL};
+	static const char *const auth[] = {"AUTH", "AUTHENTICATE", NULL};
+	struct span line = span_trim(sent), rest = line, word;
+	size_t shown = 0;
+	bool more = true;
+	char text[128];
+
+	while (more && span_word(&rest, &word)) {
+		if (is_one_of(word, auth))
+			more = !span_word(&rest, &word);
+		else if (is_one_of(word, last))
+			more = false;
+		else if (!is_one_of(word, plain) && !is_tag(word))
+			break;
+		shown = (size_t)(word.p + word.n - line.p);
+	}
+	snprintf(text, sizeof(text), "%.*s%s",
+	    SPAN(((struct span){line.p, shown < 100 ? shown : 0})),
+	    shown == line.n ? "" : shown > 0 ? " ***" : "***");
+	log_wire('>', span_of(text));
+}
+
 static void
 trace_line(struct pump_trace *t, char direction, struct buf *line)
 {
@@ -81,7 +131,10 @@ trace_line(struct pump_trace *t, char direction, struct buf *line)
 
 	if (direction == '>') {
 		t->shown = 0;
-		log_wire('>', t->secret ? span_of("***") : buf_span(line));
+		if (t->secret)
+			log_login(buf_span(line));
+		else
+			log_wire('>', buf_span(line));
 		t->secret = false;
 	} else {
 		t->shown += line->len + 1;
