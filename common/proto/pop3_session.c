@@ -261,15 +261,27 @@ start_login(struct pop3_session *s, struct err *e)
 	return pop3_send_text(s->pop3, POP3_PASS, s->login->password, e);
 }
 
+/* Some servers repeat the command that they did not like. */
+static bool
+echoes(struct span text, struct span secret)
+{
+	return text.n > 0 && secret.n > 0 &&
+	       memmem(text.p, text.n, secret.p, secret.n) != NULL;
+}
+
 /* The server refused: its reason, and with a token, what it said of that. */
 static int
-refused(struct pop3_session *s, const struct pop3_ev *ev, struct err *e)
+refused(struct pop3_session *s, struct pop3_ev ev, struct err *e)
 {
 	char what[200];
 
+	if (echoes(ev.text, buf_span(&s->initial)) ||
+	    (s->mech == SASL_NATIVE &&
+		echoes(ev.text, span_of(s->login->password))))
+		ev.text = span_of("(not shown: it repeats the secret)");
 	snprintf(what, sizeof(what), "login as %s (%s)", s->login->user,
 	    sasl_name(s->mech));
-	pop3_refused(ev, what, e);
+	pop3_refused(&ev, what, e);
 	if (s->sasl != NULL && *sasl_server_error(s->sasl) != '\0')
 		err_prefix(e, "token refused (%s)", sasl_server_error(s->sasl));
 	return -1;
@@ -319,7 +331,7 @@ on_auth(struct pop3_session *s, const struct pop3_ev *ev, struct err *e)
 	if (ev->kind == POP3_EV_CONTINUE)
 		return on_challenge(s, ev->text, e);
 	if (!ev->ok)
-		return refused(s, ev, e);
+		return refused(s, *ev, e);
 	if (sasl_finish(s->sasl, e) == -1)
 		return -1;
 	return ready(s);
@@ -329,7 +341,7 @@ static int
 on_user(struct pop3_session *s, const struct pop3_ev *ev, struct err *e)
 {
 	if (!ev->ok)
-		return refused(s, ev, e);
+		return refused(s, *ev, e);
 	s->state = PASS;
 	if (s->has_pipelining)
 		return 0;
@@ -351,7 +363,7 @@ on_event(struct pop3_session *s, const struct pop3_ev *ev, struct err *e)
 	case USER:
 		return on_user(s, ev, e);
 	case PASS:
-		return ev->ok ? ready(s) : refused(s, ev, e);
+		return ev->ok ? ready(s) : refused(s, *ev, e);
 	case HANDSHAKE:
 	case CHOOSE:
 	case SECRET:
