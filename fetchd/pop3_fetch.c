@@ -747,46 +747,53 @@ may_delete(const struct session *s)
 	return strncmp(s->link->account->user, "recent:", 7) != 0;
 }
 
+/* The answer to DELE or QUIT. */
 static int
-delete_due(struct session *s, struct err *e)
+take_end(struct session *s, const struct pop3_ev *ev, struct err *e)
 {
-	size_t next = 0, most = s->logon.has_pipelining ? 1000 : 1;
+	if (ev->kind != POP3_EV_REPLY)
+		return err_set(e, ERR_PROTO, "%s: an answer to nothing that "
+		    "was asked", s->link->peer);
+	if (ev->ok) {
+		s->run->deleted += ev->cmd == POP3_DELE;
+		return 0;
+	}
+	pop3_refused(ev, pop3_cmd_name(ev->cmd), e);
+	if (ev->cmd == POP3_QUIT)
+		return -1;
+	run_message(s->run, "INBOX", id_of(s, item_at(s, ev->arg)), e);
+	return 0;
+}
+
+/*
+ * DELE for what is due, and QUIT in the same flight.  Deletions happen at
+ * QUIT, so its answer counts (RFC 1939 section 6).
+ */
+static int
+finish(struct session *s, struct err *e)
+{
+	size_t next = may_delete(s) && !s->run->options->dry_run ? 0 : s->n;
+	size_t most = s->logon.has_pipelining ? 1000 : 1;
+	bool quit = false;
 	struct pop3_ev ev;
 
-	if (!may_delete(s))
-		return 0;
 	for (;;) {
 		for (; next < s->n && pop3_unanswered(&s->pop3) < most; next++)
 			if (s->items[next].plan == PLAN_DELETE)
 				pop3_send(&s->pop3, POP3_DELE,
 				    s->items[next].number);
+		if (next == s->n && !quit && pop3_unanswered(&s->pop3) < most) {
+			pop3_send(&s->pop3, POP3_QUIT, 0);
+			quit = true;
+		}
 		if (pop3_unanswered(&s->pop3) == 0)
 			return 0;
 		if (wait_event(s, &ev, e) == -1)
+			return err_prefix(e, "before the answer to QUIT (what "
+			    "was to be deleted will be in the next run)");
+		if (take_end(s, &ev, e) == -1)
 			return -1;
-		if (ev.kind == POP3_EV_REPLY && ev.ok)
-			s->run->deleted++;
-		else if (ev.kind == POP3_EV_REPLY) {
-			pop3_refused(&ev, "DELE", e);
-			run_message(s->run, "INBOX",
-			    id_of(s, item_at(s, ev.arg)), e);
-		}
 	}
-}
-
-/* Deletions happen now, so its answer counts (RFC 1939 section 6). */
-static int
-quit(struct session *s, struct err *e)
-{
-	struct pop3_ev ev;
-
-	pop3_send(&s->pop3, POP3_QUIT, 0);
-	if (wait_event(s, &ev, e) == -1)
-		return err_prefix(e, "after QUIT (what was to be deleted will "
-		    "be deleted in the next run)");
-	if (ev.kind == POP3_EV_REPLY && !ev.ok)
-		return pop3_refused(&ev, "QUIT", e);
-	return 0;
 }
 
 static bool
@@ -842,15 +849,11 @@ run_session(struct session *s, bool delete_only, struct err *e)
 	limit_plan(s);
 	if (r->options->dry_run) {
 		print_plan(s);
-		return quit(s, e);
+		return finish(s, e);
 	}
 	if (retrieve(s, e) == -1)
 		return -1;
-	if (s->spoiled)
-		return 0;
-	if (delete_due(s, e) == -1)
-		return -1;
-	return quit(s, e);
+	return s->spoiled ? 0 : finish(s, e);
 }
 
 int
