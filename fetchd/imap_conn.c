@@ -87,6 +87,7 @@ step_logon(struct imap_conn *c, struct err *e)
 				return -1;
 			break;
 		case IMAP_SESSION_READY:
+			c->logged_in = true;
 			c->link->pump.secret = false;
 			c->link->token_renewed = false;
 			return 0;
@@ -145,7 +146,7 @@ imap_conn_close(struct imap_conn *c)
 
 	if (c->link == NULL)
 		return;
-	if (c->link->open && c->imap.wire != NULL && !c->imap.bye) {
+	if (c->link->open && c->logged_in && !c->imap.bye) {
 		imap_command(&c->imap, IMAP_V_LOGOUT, 0, "LOGOUT");
 		(void)pump_poll(&c->link->pump, &moved, &ignored);
 	}
@@ -167,8 +168,10 @@ take_list(struct imap_conn *c, struct words *names, struct err *e)
 	imap_command(&c->imap, IMAP_V_LIST, 1, "LIST \"\" \"*\"");
 	for (;;) {
 		rv = imap_conn_event(c, 0, &ev, e);
-		if (rv == -1 || (rv == 0 && c->stopping))
+		if (rv == -1)
 			return -1;
+		if (rv == 0 && c->stopping)
+			return err_set(e, ERR_TEMP, "stopped");
 		if (rv == 1 && ev.kind == IMAP_EV_DONE)
 			return ev.cond == IMAP_OK ? 0 :
 			    imap_refused(&ev, "LIST", e);

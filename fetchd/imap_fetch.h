@@ -16,6 +16,7 @@ struct imap_conn {
 	uint32_t exists, uidnext, uidvalidity; /* of the selected folder */
 	bool changed;     /* EXISTS came since the folder was looked at */
 	bool read_only;   /* EXAMINE */
+	bool logged_in;
 	bool stopping;
 };
 

@@ -69,7 +69,9 @@ fill_login(struct link *l)
 	    .password = l->password, .token = l->token, .can_password = true,
 	    .can_token = a->token_command != NULL, .host = l->url->host,
 	    .port = l->url->port, .nonce = l->nonce, .pinned = pinned(a),
-	    .private_path = a->tunnel != NULL || net_is_loopback(l->pump.fd)};
+	    .private_path = a->tunnel != NULL ||
+		/* Of a proxy nobody knows how it goes on from there. */
+		(a->proxy == NULL && net_is_loopback(l->pump.fd))};
 }
 
 static int
@@ -90,6 +92,9 @@ link_connect(struct link *l, struct err *e)
 	int fd;
 
 	link_close(l);
+	/* Tokens expire: each login has its own. */
+	mem_free_secret(l->token);
+	l->token = NULL;
 	if (connect_socket(l, &fd, e) == -1)
 		return -1;
 	wire_init(&l->wire);
