@@ -258,7 +258,9 @@ fetch_items(struct visit *v, enum plan wanted, struct err *e)
 		    v->flying_bytes < RUN_WINDOW_BYTES &&
 		    send_flight(v, wanted))
 			;
-		if (v->n_flights == 0)
+		/* A stop lets the message in hand finish, not what was asked
+		 * for behind it. */
+		if (v->n_flights == 0 || (v->c->stopping && !v->receiving))
 			return settle(v, true, e);
 		rv = imap_conn_event(v->c, inbox_due(v->run->inbox), &ev, e);
 		if (rv == -1)

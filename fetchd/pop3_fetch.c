@@ -58,6 +58,7 @@ struct session {
 	bool gmail;     /* lists only part of the maildrop at a time */
 	bool spoiled;   /* retrieved something that could not be stored */
 	bool stopping;
+	bool receiving; /* a message is coming in */
 	uint64_t fetched;
 	char ids[32];   /* for messages that have no uid */
 };
@@ -78,10 +79,10 @@ next_event(struct session *s, int64_t deadline, struct pop3_ev *ev,
 		if (moved == PUMP_IDLE)
 			return 0;
 		if (moved == PUMP_STOP) {
-			/* What is under way may end, for a while. */
 			s->stopping = true;
 			s->link->pump.stop_fd = -1;
 			s->link->pump.timeout = STOP_DRAIN_MS;
+			return 0;
 		}
 	}
 	return rv;
@@ -664,6 +665,7 @@ take_message_event(struct session *s, const struct pop3_ev *ev, struct err *e)
 
 	switch (ev->kind) {
 	case POP3_EV_REPLY:
+		s->receiving = ev->ok;
 		if (ev->ok)
 			return begin_message(s, it, e);
 		pop3_refused(ev, pop3_cmd_name(ev->cmd), e);
@@ -673,6 +675,7 @@ take_message_event(struct session *s, const struct pop3_ev *ev, struct err *e)
 	case POP3_EV_DATA:
 		return inbox_data(s->run->inbox, ev->text.p, ev->text.n, e);
 	case POP3_EV_END:
+		s->receiving = false;
 		if (end_message(s, it, e) == -1)
 			return -1;
 		return settle(s, false, e);
@@ -717,6 +720,12 @@ retrieve(struct session *s, struct err *e)
 		send_more(s, &next, &flying, &bytes);
 		if (flying == 0)
 			return settle(s, true, e);
+		/* A stop lets the message in hand finish, not what was asked
+		 * for behind it; QUIT must not follow then. */
+		if (s->stopping && !s->receiving) {
+			s->spoiled = true;
+			return settle(s, true, e);
+		}
 		rv = next_event(s, inbox_due(s->run->inbox), &ev, e);
 		if (rv == -1)
 			return -1;
@@ -871,7 +880,8 @@ pop3_fetch(struct run *r, struct err *e)
 		rv = run_session(&s, delete_only, e);
 		/* What is due goes in a session of its own when this one must
 		 * not end with QUIT. */
-		again = s.spoiled && !delete_only && has_plan(&s, PLAN_DELETE);
+		again = s.spoiled && !delete_only && !s.stopping &&
+		    has_plan(&s, PLAN_DELETE);
 		delete_only = again;
 		if (s.gmail && s.fetched > 0 && !s.stopping)
 			again = true;
