@@ -543,15 +543,12 @@ copy_spool(struct spool *to, int from_fd, struct err *e)
 	char chunk[32 * 1024];
 	off_t at = 0;
 	ssize_t k;
-	size_t i;
 
 	while ((k = pread(from_fd, chunk, sizeof(chunk), at)) != 0) {
 		if (k == -1 && errno == EINTR)
 			continue;
 		if (k == -1)
 			return err_sys(e, ERR_LOCAL, "%s", to->what);
-		for (i = 0; i < (size_t)k; i++)
-			to->lines += chunk[i] == '\n';
 		if (spool_raw(to, chunk, (size_t)k, e) == -1)
 			return -1;
 		at += k;

@@ -152,12 +152,25 @@ write_out(struct spool *s, struct err *e)
 	return 0;
 }
 
+/* Counts what a CRLF reader would add. */
+static void
+count(struct spool *s, const char *p, size_t n)
+{
+	const char *nl = p, *end = p + n;
+
+	s->bytes += n;
+	for (; (nl = memchr(nl, '\n', (size_t)(end - nl))) != NULL; nl++)
+		s->lines += (nl > p ? nl[-1] : s->last) != '\r';
+	if (n > 0)
+		s->last = end[-1];
+}
+
 int
 spool_raw(struct spool *s, const void *data, size_t n, struct err *e)
 {
 	const char *p = data;
 
-	s->bytes += n;
+	count(s, p, n);
 	while (n > 0) {
 		size_t k = n < SPOOL_CHUNK ? n : SPOOL_CHUNK;
 
@@ -181,8 +194,6 @@ spool_write(struct spool *s, const char *p, size_t n, struct err *e)
 			s->held_cr = false;
 			if (*p != '\n' && spool_raw(s, "\r", 1, e) == -1)
 				return -1;
-			if (*p == '\n')
-				s->lines++;
 		}
 		cr = memchr(p, '\r', (size_t)(end - p));
 		if (cr == NULL)

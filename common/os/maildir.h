@@ -47,7 +47,8 @@ struct spool {
 	int fd;
 	char name[MAILDIR_NAME]; /* in its directory */
 	uint64_t bytes;          /* written so far, after CRLF -> LF */
-	uint64_t lines;          /* LFs written: W= is bytes + lines */
+	uint64_t lines;          /* LFs without CR: W= is bytes + lines */
+	char last;               /* byte written */
 	bool held_cr;            /* a CR that may belong to a CRLF */
 	struct buf out;          /* not yet written */
 	const char *what;        /* borrowed: for error texts */
