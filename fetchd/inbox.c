@@ -101,7 +101,7 @@ settle_maildir(struct inbox *in, const struct seen_placing *p, struct err *e)
 	else if (rv == 0 && age > 36 * 3600 && !maildir_has(&m, p->name)) {
 		/* A reader may have swept tmp/: a copy too many beats a loss. */
 		strlcpy(key.digest, p->digest, sizeof(key.digest));
-		rv = seen_forget(in->seen, &key, e);
+		rv = seen_put(in->seen, &key, SEEN_FAILED, e);
 	}
 	maildir_close(&m);
 	return rv;
