@@ -18,8 +18,9 @@ OS =	clock log stop file lock conf conf_read conf_apply account command \
 	secret store maildir mbox sandbox tls_cert tls socks net srv \
 	deflate pump progress notify ask parent
 
-FETCHD = options seen inbox link run pop3_fetch imap_conn imap_plan imap_remove \
-	imap_fetch watch worker main
+FETCHD = options seen inbox_commands inbox_batch inbox link run pop3_conn \
+	pop3_plan pop3_fetch imap_conn imap_plan imap_remove imap_fetch \
+	watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \
@@ -28,7 +29,7 @@ FETCHD_M = $(call have,fetchd,$(FETCHD))
 UNIT =	$(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 FUZZ =	$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 RIGS =	$(patsubst tests/%.c,%,$(wildcard tests/peer/peer.c \
-	tests/bench/proxy.c tests/fault/fault.c tests/fault/subject.c \
+	tests/bench/proxy.c tests/bench/floor.c tests/fault/fault.c tests/fault/subject.c \
 	tests/servers/mkmail.c))
 
 # Warnings are probed once: an older compiler that lacks one still builds.
@@ -173,8 +174,8 @@ install: all
 uninstall:
 	rm -f $(bindir)/fetchd $(docdir)/README.md $(docdir)/LICENSE
 	for m in $(MAN); do rm -f $(mandir)/man$${m##*.}/$$m; done
-	cd $(unitdir) && rm -f $(SYSTEM_UNITS:fetchd/%=system/%) \
-	    $(addprefix user/,$(notdir $(USER_UNITS)))
+	rm -f $(SYSTEM_UNITS:fetchd/%=$(unitdir)/system/%) \
+	    $(addprefix $(unitdir)/user/,$(notdir $(USER_UNITS)))
 	-rmdir $(docdir)
 
 clean:

@@ -14,8 +14,8 @@
 #include "os/net.h"
 
 int
-imap_conn_event(struct imap_conn *c, int64_t deadline, struct imap_ev *ev,
-    struct err *e)
+imap_conn_event(
+    struct imap_conn *c, int64_t deadline, struct imap_ev *ev, struct err *e)
 {
 	enum pump_result moved;
 	int rv;
@@ -41,8 +41,8 @@ imap_conn_event(struct imap_conn *c, int64_t deadline, struct imap_ev *ev,
 }
 
 int
-imap_conn_finish(struct imap_conn *c, uint32_t cookie, const char *what,
-    struct err *e)
+imap_conn_finish(
+    struct imap_conn *c, uint32_t cookie, const char *what, struct err *e)
 {
 	struct imap_ev ev;
 	int rv;
@@ -102,7 +102,7 @@ wants_compress(const struct link *l)
 
 	if (l->account->compress == AUTO)
 		return l->account->tunnel == NULL &&
-		    !net_is_loopback(l->pump.fd);
+		       !net_is_loopback(l->pump.fd);
 	return l->account->compress == YES;
 }
 
@@ -117,14 +117,14 @@ try_logon(struct imap_conn *c, struct err *e)
 	imap_session_init(&c->logon, &c->imap, &c->link->login);
 	c->logon.preauth_ok = c->link->account->tunnel != NULL;
 	c->logon.starttls = c->link->url->tls == URL_TLS_STARTTLS &&
-	    c->link->account->tunnel == NULL;
+	                    c->link->account->tunnel == NULL;
 	c->logon.compress = wants_compress(c->link);
 	return step_logon(c, e);
 }
 
 int
-imap_conn_open(struct imap_conn *c, struct run *r, struct link *l,
-    struct err *e)
+imap_conn_open(
+    struct imap_conn *c, struct run *r, struct link *l, struct err *e)
 {
 	int rv;
 
@@ -173,11 +173,12 @@ take_list(struct imap_conn *c, struct words *names, struct err *e)
 		if (rv == 0 && c->stopping)
 			return err_set(e, ERR_TEMP, "stopped");
 		if (rv == 1 && ev.kind == IMAP_EV_DONE)
-			return ev.cond == IMAP_OK ? 0 :
-			    imap_refused(&ev, "LIST", e);
+			return ev.cond == IMAP_OK
+			           ? 0
+			           : imap_refused(&ev, "LIST", e);
 		if (rv == 0 || ev.kind != IMAP_EV_LIST ||
-		    (ev.folder.attrs & (IMAP_ATTR_NOSELECT |
-		    IMAP_ATTR_NONEXISTENT)) != 0)
+		    (ev.folder.attrs &
+			(IMAP_ATTR_NOSELECT | IMAP_ATTR_NONEXISTENT)) != 0)
 			continue;
 		c->sep = ev.folder.sep;
 		name = span_dup(ev.folder.name);
@@ -196,7 +197,7 @@ imap_conn_folders(struct imap_conn *c, struct words *names, struct err *e)
 
 	for (i = 0; i < patterns->n; i++)
 		plain = plain && patterns->v[i][0] != '!' &&
-		    glob_literal(patterns->v[i]);
+		        glob_literal(patterns->v[i]);
 	if (plain) {
 		words_copy(names, patterns);
 		return 0;
@@ -204,7 +205,9 @@ imap_conn_folders(struct imap_conn *c, struct words *names, struct err *e)
 	if (take_list(c, names, e) == -1)
 		return -1;
 	if (names->n == 0)
-		return err_set(e, ERR_CONFIG, "no folder on %s matches `from "
-		    "imap ...'", c->link->peer);
+		return err_set(e, ERR_CONFIG,
+		    "no folder on %s matches `from "
+		    "imap ...'",
+		    c->link->peer);
 	return 0;
 }

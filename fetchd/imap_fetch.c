@@ -14,7 +14,7 @@
 #include "os/log.h"
 
 #define CHUNK_MESSAGES 100u
-#define CHUNK_BYTES    (1u << 20)
+#define CHUNK_BYTES (1u << 20)
 
 /* --- fetching ------------------------------------------------------------------------- */
 
@@ -28,8 +28,8 @@ note_watermark(struct visit *v)
 	if (v->run->fetch->select != SELECT_NEW)
 		return;
 	while (v->low < v->n && (v->items[v->low].plan == PLAN_LEAVE ||
-	    v->items[v->low].plan == PLAN_QUEUED ||
-	    v->items[v->low].plan == PLAN_DONE))
+				    v->items[v->low].plan == PLAN_QUEUED ||
+				    v->items[v->low].plan == PLAN_DONE))
 		v->low++;
 	if (v->low == 0)
 		return;
@@ -73,8 +73,10 @@ static struct inbox_item
 inbox_item(struct visit *v, const struct item *it)
 {
 	return (struct inbox_item){.key = imap_plan_key(v, it->uid),
-	    .cookie = (size_t)(it - v->items), .folder = v->c->name,
-	    .uid = imap_plan_show(v, it->uid), .headers_only = it->headers};
+	    .cookie = (size_t)(it - v->items),
+	    .folder = v->c->name,
+	    .uid = imap_plan_show(v, it->uid),
+	    .headers_only = it->headers};
 }
 
 static int
@@ -127,8 +129,8 @@ take_fetch(struct visit *v, const struct imap_fetch *f, struct err *e)
 
 /* An item that its command was to bring did not come. */
 static int
-miss_item(struct visit *v, struct item *it, const struct imap_ev *ev,
-    struct err *e)
+miss_item(
+    struct visit *v, struct item *it, const struct imap_ev *ev, struct err *e)
 {
 	struct err why;
 
@@ -159,8 +161,8 @@ take_done(struct visit *v, const struct imap_ev *ev, struct err *e)
 		return 0;
 	f = v->flights[k];
 	v->n_flights--;
-	memmove(&v->flights[k], &v->flights[k + 1],
-	    (v->n_flights - k) * sizeof(f));
+	memmove(
+	    &v->flights[k], &v->flights[k + 1], (v->n_flights - k) * sizeof(f));
 	for (i = f.first; i < f.end; i++)
 		if (v->items[i].plan == PLAN_ASKED &&
 		    miss_item(v, &v->items[i], ev, e) == -1)
@@ -254,9 +256,9 @@ fetch_items(struct visit *v, enum plan wanted, struct err *e)
 	v->next = 0;
 	for (;;) {
 		while (!v->c->stopping && v->n_flights < FLIGHTS &&
-		    v->flying < RUN_WINDOW_MESSAGES &&
-		    v->flying_bytes < RUN_WINDOW_BYTES &&
-		    send_flight(v, wanted))
+		       v->flying < RUN_WINDOW_MESSAGES &&
+		       v->flying_bytes < RUN_WINDOW_BYTES &&
+		       send_flight(v, wanted))
 			;
 		/* A stop lets the message in hand finish, not what was asked
 		 * for behind it. */
@@ -283,7 +285,8 @@ print_plan(struct visit *v)
 	for (i = 0; i < v->n; i++)
 		if (v->items[i].plan == PLAN_FETCH)
 			run_list(v->run, v->c->name,
-			    imap_plan_show(v, v->items[i].uid), v->items[i].size);
+			    imap_plan_show(v, v->items[i].uid),
+			    v->items[i].size);
 }
 
 static int
@@ -306,7 +309,7 @@ work(struct visit *v, const char *name, struct err *e)
 	    fetch_items(v, PLAN_ALONE, e) == -1)
 		return -1;
 	if (first && (seen_folder_set(r->seen, &v->c->folder, e) == -1 ||
-	    seen_drop_aside(r->seen, v->c->folder.id, e) == -1))
+			 seen_drop_aside(r->seen, v->c->folder.id, e) == -1))
 		return -1;
 	if (r->fetch->mark_seen && imap_mark_seen(v, e) == -1)
 		return -1;
@@ -348,6 +351,7 @@ imap_fetch(struct run *r, struct err *e)
 		rv = seen_begun(r->seen, e);
 	if (rv == 0)
 		log_info("%" PRIu64 " fetched, %" PRIu64 " skipped, %" PRIu64
-		    " deleted", r->fetched, r->skipped, r->deleted);
+			 " deleted",
+		    r->fetched, r->skipped, r->deleted);
 	return rv;
 }

@@ -14,8 +14,8 @@ struct imap_conn {
 	const char *name; /* borrowed: of the selected folder; NULL: none */
 	char sep;         /* hierarchy separator, when known */
 	uint32_t exists, uidnext, uidvalidity; /* of the selected folder */
-	bool changed;     /* EXISTS came since the folder was looked at */
-	bool read_only;   /* EXAMINE */
+	bool changed;   /* EXISTS came since the folder was looked at */
+	bool read_only; /* EXAMINE */
 	bool logged_in;
 	bool stopping;
 };
@@ -24,8 +24,8 @@ struct imap_conn {
  * Connects and logs in; a token that is refused is renewed once.  -1: see err.
  * imap_conn_close() may always follow; it says LOGOUT without waiting.
  */
-int imap_conn_open(struct imap_conn *, struct run *, struct link *,
-    struct err *);
+int imap_conn_open(
+    struct imap_conn *, struct run *, struct link *, struct err *);
 void imap_conn_close(struct imap_conn *);
 
 /* The folders that the section's patterns name; appended to *names. */
@@ -42,11 +42,11 @@ int imap_fetch(struct run *, struct err *);
 
 /* The next event, waiting for it: 1; 0 when `deadline` came or on a stop;
  * -1.  EXISTS is noted in the connection. */
-int imap_conn_event(struct imap_conn *, int64_t deadline, struct imap_ev *,
-    struct err *);
+int imap_conn_event(
+    struct imap_conn *, int64_t deadline, struct imap_ev *, struct err *);
 
 /* Waits for the tagged answer with that cookie; its NO or BAD is an error. */
-int imap_conn_finish(struct imap_conn *, uint32_t cookie, const char *what,
-    struct err *);
+int imap_conn_finish(
+    struct imap_conn *, uint32_t cookie, const char *what, struct err *);
 
 #endif

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "os/log.h"
 
-#define ITEMS_MAX   4000000u
+#define ITEMS_MAX 4000000u
 #define BRAKE_LEAST 20u
 #define PRUNE_LEAST 1000u
 
@@ -104,8 +104,10 @@ take_listing(struct visit *v, uint32_t cookie, uint32_t from, const char *what,
 		    ev.fetch.uid < from)
 			continue;
 		if (v->n >= ITEMS_MAX)
-			return err_set(e, ERR_PROTO, "%s: lists over %u "
-			    "messages", v->c->name, ITEMS_MAX);
+			return err_set(e, ERR_PROTO,
+			    "%s: lists over %u "
+			    "messages",
+			    v->c->name, ITEMS_MAX);
 		add_item(v, ev.fetch.uid, ev.fetch.size);
 	}
 	return ev.cond == IMAP_OK ? 0 : imap_refused(&ev, what, e);
@@ -164,8 +166,9 @@ list_unseen(struct visit *v, struct err *e)
 		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
 			uidset_union(&found, ev.uids);
 		if (rv == 1 && ev.kind == IMAP_EV_DONE) {
-			rv = ev.cond == IMAP_OK ? 0 :
-			    imap_refused(&ev, "SEARCH", e);
+			rv = ev.cond == IMAP_OK
+			         ? 0
+			         : imap_refused(&ev, "SEARCH", e);
 			break;
 		}
 	}
@@ -194,8 +197,8 @@ list_again(struct visit *v, enum seen_status status, struct err *e)
 
 	uidset_init(&again);
 	buf_init(&set, SET_BYTES + 64);
-	while ((rv = seen_next(v->run->seen, f->id, status, INT64_MAX, &uid,
-	    e)) == 1)
+	while ((rv = seen_next(
+		    v->run->seen, f->id, status, INT64_MAX, &uid, e)) == 1)
 		if (uid < f->next)
 			uidset_add(&again, uid, uid);
 	while (rv == 0 && from != 0 && !uidset_empty(&again)) {
@@ -223,9 +226,9 @@ imap_plan_open(struct visit *v, const char *name, struct err *e)
 	c->exists = c->uidnext = c->uidvalidity = 0;
 	c->changed = false;
 	c->read_only = v->run->options->dry_run ||
-	    (f->keep == KEEP_ALWAYS && !f->mark_seen);
-	imap_begin(&c->imap, c->read_only ? IMAP_V_EXAMINE : IMAP_V_SELECT,
-	    C_SELECT);
+	               (f->keep == KEEP_ALWAYS && !f->mark_seen);
+	imap_begin(
+	    &c->imap, c->read_only ? IMAP_V_EXAMINE : IMAP_V_SELECT, C_SELECT);
 	imap_put(&c->imap, c->read_only ? "EXAMINE " : "SELECT ");
 	imap_put_folder(&c->imap, span_of(name));
 	imap_end(&c->imap);
@@ -301,7 +304,8 @@ skip_large(struct visit *v, struct item *it, struct err *e)
 
 	it->plan = PLAN_LEAVE;
 	log_warn("%s, message %" PRIu32 ": %" PRIu64 " bytes is over max-size: "
-	    "skipped", v->c->name, it->uid, it->size);
+		 "skipped",
+	    v->c->name, it->uid, it->size);
 	v->run->skipped++;
 	if (v->run->inbox == NULL)
 		return 0;
@@ -381,8 +385,9 @@ take_headers(struct visit *v, struct checking *ck, struct err *e)
 		if (rv == 0)
 			continue;
 		if (ev.kind == IMAP_EV_DONE)
-			return ev.cond == IMAP_OK ? 0 :
-			    imap_refused(&ev, "FETCH", e);
+			return ev.cond == IMAP_OK
+			           ? 0
+			           : imap_refused(&ev, "FETCH", e);
 		if (ev.kind == IMAP_EV_BODY_BEGIN) {
 			header_scan_init(&ck->scan);
 			header_digest_init(&ck->digest);
@@ -391,7 +396,7 @@ take_headers(struct visit *v, struct checking *ck, struct err *e)
 			header_digest_feed(&ck->digest, ev.text.p,
 			    header_scan_feed(&ck->scan, ev.text.p, ev.text.n));
 		else if (ev.kind == IMAP_EV_FETCH &&
-		    take_header(v, ck, &ev.fetch, e) == -1)
+			 take_header(v, ck, &ev.fetch, e) == -1)
 			return -1;
 	}
 	return -1;
@@ -438,7 +443,8 @@ recognise(struct visit *v, bool brake, uint64_t rows, struct err *e)
 	if (v->n == 0)
 		return 0;
 	log_info("%s: comparing the headers of %zu messages with what was "
-	    "fetched before", v->c->name, v->n);
+		 "fetched before",
+	    v->c->name, v->n);
 	if (seen_begin(v->run->seen, e) == -1)
 		return -1;
 	rv = check_headers(v, &known, e);
@@ -447,7 +453,8 @@ recognise(struct visit *v, bool brake, uint64_t rows, struct err *e)
 	else
 		seen_rollback(v->run->seen);
 	if (rv == 0 && brake && known == 0)
-		return err_code(e, ERR_CONFIG, EX_DATAERR, "folder %s: none "
+		return err_code(e, ERR_CONFIG, EX_DATAERR,
+		    "folder %s: none "
 		    "of the %" PRIu64 " messages fetched before is recognised "
 		    "among the %zu now on the server; not fetching them all "
 		    "again.  If they are new, run: fetchd --allow-refetch %s",
@@ -462,8 +469,8 @@ ground_moved(struct visit *v, struct err *e)
 	struct seen_folder *f = &v->c->folder;
 
 	log_warn("folder %s: UIDVALIDITY changed from %" PRIu32 " to %" PRIu32
-	    "; recognising messages by their headers", v->c->name,
-	    f->uidvalidity, v->c->uidvalidity);
+		 "; recognising messages by their headers",
+	    v->c->name, f->uidvalidity, v->c->uidvalidity);
 	if (seen_set_aside(v->run->seen, f->id, e) == -1)
 		return -1;
 	f->next = 1;
@@ -510,13 +517,14 @@ prune(struct visit *v, uint64_t rows, struct err *e)
 		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
 			uidset_union(&there, ev.uids);
 		if (rv == 1 && ev.kind == IMAP_EV_DONE) {
-			rv = ev.cond == IMAP_OK ? 0 :
-			    imap_refused(&ev, "SEARCH", e);
+			rv = ev.cond == IMAP_OK
+			         ? 0
+			         : imap_refused(&ev, "SEARCH", e);
 			break;
 		}
 	}
 	while (rv == 0 && (rv = seen_next(v->run->seen, v->c->folder.id,
-	    SEEN_FETCHED, INT64_MAX, &uid, e)) == 1) {
+			       SEEN_FETCHED, INT64_MAX, &uid, e)) == 1) {
 		if (!uidset_has(&there, uid))
 			uidset_add(&gone, uid, uid);
 		rv = 0;
@@ -559,14 +567,14 @@ imap_plan_make(struct visit *v, struct err *e)
 		return -1;
 	if (!moved && r->fetch->select == SELECT_NEW &&
 	    (list_again(v, SEEN_FAILED, e) == -1 ||
-	    list_again(v, SEEN_SKIPPED, e) == -1))
+		list_again(v, SEEN_SKIPPED, e) == -1))
 		return -1;
 	sort_items(v);
 	brake = ((moved && rows >= BRAKE_LEAST && v->n >= BRAKE_LEAST) ||
-	    (r->origin == SEEN_DAMAGED && !r->learned &&
-	    f->uidvalidity == 0)) && !r->options->allow_refetch;
-	v->recognising = moved || brake ||
-	    (r->learned && f->uidvalidity == 0);
+		    (r->origin == SEEN_DAMAGED && !r->learned &&
+			f->uidvalidity == 0)) &&
+	        !r->options->allow_refetch;
+	v->recognising = moved || brake || (r->learned && f->uidvalidity == 0);
 	for (i = 0; i < v->n; i++)
 		if (plan_item(v, &v->items[i], e) == -1)
 			return -1;
@@ -577,4 +585,3 @@ imap_plan_make(struct visit *v, struct err *e)
 		return -1;
 	return limit_plan(v, e);
 }
-

@@ -70,8 +70,8 @@ expunge_all(struct visit *v, const struct uidset *set, struct err *e)
 	int rv = 0;
 
 	uidset_init(&marked);
-	imap_command(&v->c->imap, IMAP_V_SEARCH, C_SEARCH,
-	    "UID SEARCH DELETED");
+	imap_command(
+	    &v->c->imap, IMAP_V_SEARCH, C_SEARCH, "UID SEARCH DELETED");
 	while ((rv = imap_conn_event(v->c, 0, &ev, e)) != -1) {
 		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
 			uidset_union(&marked, ev.uids);
@@ -84,9 +84,11 @@ expunge_all(struct visit *v, const struct uidset *set, struct err *e)
 	if (rv == -1)
 		return -1;
 	if (n > uidset_count(set)) {
-		log_warn("%s: the server has no UIDPLUS and another client has "
+		log_warn(
+		    "%s: the server has no UIDPLUS and another client has "
 		    "marked messages \\Deleted: ours are marked too, but not "
-		    "expunged", v->c->name);
+		    "expunged",
+		    v->c->name);
 		return 0;
 	}
 	imap_command(&v->c->imap, IMAP_V_EXPUNGE, C_EXPUNGE, "EXPUNGE");
@@ -105,7 +107,7 @@ remove_set(struct visit *v, const struct uidset *set, struct err *e)
 	    over_set_to(v, set, IMAP_V_COPY, archive, e) == -1)
 		return -1;
 	if (over_set(v, set, IMAP_V_STORE, "STORE",
-	    " +FLAGS.SILENT (\\Deleted)", e) == -1)
+		" +FLAGS.SILENT (\\Deleted)", e) == -1)
 		return -1;
 	if (imap_has(im, IMAP_CAP_UIDPLUS))
 		return over_set(v, set, IMAP_V_EXPUNGE, "EXPUNGE", "", e);
@@ -127,7 +129,7 @@ imap_remove_due(struct visit *v, struct err *e)
 		return 0;
 	uidset_init(&due);
 	while ((rv = seen_next(r->seen, v->c->folder.id, SEEN_FETCHED, until,
-	    &uid, e)) == 1)
+		    &uid, e)) == 1)
 		uidset_add(&due, uid, uid);
 	if (rv == 0 && !uidset_empty(&due))
 		rv = remove_set(v, &due, e);

@@ -11,9 +11,9 @@
 enum plan {
 	PLAN_LEAVE,
 	PLAN_FETCH,
-	PLAN_CHECK,  /* its header decides whether it is known */
-	PLAN_ASKED,  /* a command for it is under way */
-	PLAN_ALONE,  /* failed in a set: to be asked for by itself */
+	PLAN_CHECK, /* its header decides whether it is known */
+	PLAN_ASKED, /* a command for it is under way */
+	PLAN_ALONE, /* failed in a set: to be asked for by itself */
 	PLAN_QUEUED,
 	PLAN_DONE,
 };
@@ -38,12 +38,12 @@ struct visit {
 	struct run *run;     /* borrowed */
 	struct item *items;  /* owned, by rising uid */
 	size_t n, cap;
-	size_t next;         /* first that may not have been asked for */
-	size_t low;          /* all before it are dealt with */
+	size_t next; /* first that may not have been asked for */
+	size_t low;  /* all before it are dealt with */
 	struct flight flights[FLIGHTS];
 	size_t n_flights;
-	uint32_t cookie;       /* of the latest flight */
-	size_t flying;         /* messages */
+	uint32_t cookie; /* of the latest flight */
+	size_t flying;   /* messages */
 	uint64_t flying_bytes;
 	struct uidset fetched; /* settled in this visit */
 	bool receiving;        /* a body is coming in */

@@ -17,11 +17,11 @@
 struct inbox;
 
 struct inbox_item {
-	struct seen_key key;   /* digest: filled in by the inbox */
-	size_t cookie;         /* the caller's own */
-	const char *folder;    /* borrowed, for FETCHD_FOLDER */
-	const char *uid;       /* borrowed, for FETCHD_UID */
-	bool headers_only;     /* recorded so, and never deleted */
+	struct seen_key key; /* digest: filled in by the inbox */
+	size_t cookie;       /* the caller's own */
+	const char *folder;  /* borrowed, for FETCHD_FOLDER */
+	const char *uid;     /* borrowed, for FETCHD_UID */
+	bool headers_only;   /* recorded so, and never deleted */
 };
 
 enum inbox_result {
@@ -47,8 +47,8 @@ int inbox_data(struct inbox *, const char *, size_t, struct err *);
 void inbox_identify(struct inbox *, const struct inbox_item *);
 /* With check_known, a message whose header the state knows is dropped.  For
  * INBOX_REFUSED, *e says why. */
-int inbox_end(struct inbox *, bool check_known, enum inbox_result *,
-    struct err *);
+int inbox_end(
+    struct inbox *, bool check_known, enum inbox_result *, struct err *);
 void inbox_abort(struct inbox *); /* it will not be complete */
 
 /*

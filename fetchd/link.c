@@ -19,11 +19,11 @@ void
 link_init(struct link *l, const struct account *a, const struct url *url,
     struct tls_config *tls, int ask_fd)
 {
-	*l = (struct link){.account = a, .url = url, .tls_config = tls,
-	    .ask_fd = ask_fd};
+	*l = (struct link){
+	    .account = a, .url = url, .tls_config = tls, .ask_fd = ask_fd};
 	if (a->tunnel != NULL)
-		snprintf(l->peer, sizeof(l->peer), "tunnel '%.200s'",
-		    a->tunnel);
+		snprintf(
+		    l->peer, sizeof(l->peer), "tunnel '%.200s'", a->tunnel);
 	else
 		snprintf(l->peer, sizeof(l->peer), "%.250s:%u", url->host,
 		    url->port);
@@ -53,9 +53,10 @@ link_clear(struct link *l)
 static enum sasl_mech
 pinned(const struct account *a)
 {
-	return a->auth == 0 ? SASL_ANYTHING :
-	    (const char *)NULL == account_auth_names[a->auth + 1] ?
-	    SASL_NOTHING : (enum sasl_mech)(a->auth - 1);
+	return a->auth == 0 ? SASL_ANYTHING
+	       : (const char *)NULL == account_auth_names[a->auth + 1]
+	           ? SASL_NOTHING
+	           : (enum sasl_mech)(a->auth - 1);
 }
 
 static void
@@ -66,10 +67,16 @@ fill_login(struct link *l)
 	snprintf(l->nonce, sizeof(l->nonce), "%08x%08x%08x%08x", arc4random(),
 	    arc4random(), arc4random(), arc4random());
 	l->login = (struct sasl_login){.user = a->user,
-	    .password = l->password, .token = l->token, .can_password = true,
-	    .can_token = a->token_command != NULL, .host = l->url->host,
-	    .port = l->url->port, .nonce = l->nonce, .pinned = pinned(a),
-	    .private_path = a->tunnel != NULL ||
+	    .password = l->password,
+	    .token = l->token,
+	    .can_password = true,
+	    .can_token = a->token_command != NULL,
+	    .host = l->url->host,
+	    .port = l->url->port,
+	    .nonce = l->nonce,
+	    .pinned = pinned(a),
+	    .private_path =
+		a->tunnel != NULL ||
 		/* Of a proxy nobody knows how it goes on from there. */
 		(a->proxy == NULL && net_is_loopback(l->pump.fd))};
 }
@@ -79,7 +86,9 @@ connect_socket(struct link *l, int *fd_r, struct err *e)
 {
 	const struct account *a = l->account;
 	struct net_options o = {.source = a->source_address,
-	    .proxy = a->proxy, .timeout = a->timeout, .stop_fd = stop_fd()};
+	    .proxy = a->proxy,
+	    .timeout = a->timeout,
+	    .stop_fd = stop_fd()};
 
 	if (a->tunnel != NULL)
 		return ask_tunnel(l->ask_fd, fd_r, e);
@@ -109,7 +118,8 @@ link_connect(struct link *l, struct err *e)
 		return link_tls(l, e);
 	if (l->url->tls == URL_TLS_NONE && !l->login.private_path &&
 	    l->login.pinned != SASL_NOTHING)
-		return err_set(e, ERR_TLS, "%s: not loopback, and %s:// has no "
+		return err_set(e, ERR_TLS,
+		    "%s: not loopback, and %s:// has no "
 		    "TLS: credentials are not sent in the clear; use %s://",
 		    l->peer, url_scheme(l->url),
 		    l->url->proto == URL_IMAP ? "imaps" : "pop3s");
@@ -136,14 +146,14 @@ link_secret(struct link *l, enum sasl_mech mech, struct err *e)
 	case SASL_NEEDS_NOTHING:
 		return 0;
 	case SASL_NEEDS_TOKEN:
-		if (ask_secret(l->ask_fd, ASK_TOKEN, l->url->host, &l->token,
-		    e) == -1)
+		if (ask_secret(
+			l->ask_fd, ASK_TOKEN, l->url->host, &l->token, e) == -1)
 			return -1;
 		l->login.token = l->token;
 		return 0;
 	case SASL_NEEDS_PASSWORD:
 		if (ask_secret(l->ask_fd, ASK_PASSWORD, l->url->host,
-		    &l->password, e) == -1)
+			&l->password, e) == -1)
 			return -1;
 		l->login.password = l->password;
 		return 0;

@@ -55,7 +55,7 @@ int link_secret(struct link *, enum sasl_mech, struct err *);
 bool link_renew(struct link *, enum sasl_mech);
 
 /* Deadline for one wait, by inbox_due() and the like; as pump_wait(). */
-int link_wait(struct link *, int64_t deadline, enum pump_result *,
-    struct err *);
+int link_wait(
+    struct link *, int64_t deadline, enum pump_result *, struct err *);
 
 #endif

@@ -82,8 +82,8 @@ parse(int argc, char **argv, struct command_line *cl, struct conf *c)
 	struct options *o = &cl->options;
 	int ch;
 
-	while ((ch = getopt_long(argc, argv, "hnpqvV0w1c:o:", longopts,
-	    NULL)) != -1) {
+	while ((ch = getopt_long(
+		    argc, argv, "hnpqvV0w1c:o:", longopts, NULL)) != -1) {
 		switch (ch) {
 		case 'h':
 			fputs(usage, stdout);
@@ -153,7 +153,7 @@ check_options(const struct options *o, const struct fetch *list, size_t n)
 			if (list[i].targets[k].kind == TARGET_STDOUT &&
 			    o->print) {
 				log_error("-p and 'deliver mbox -' would mix "
-				    "on standard output");
+					  "on standard output");
 				return EX_USAGE;
 			}
 	return 0;
@@ -173,7 +173,8 @@ run_all(const struct options *o, const struct fetch *list, size_t n)
 		    .account = &list[i].account,
 		    .commands = &list[i].commands,
 		    .command_timeout = list[i].command_timeout,
-		    .run = worker_run, .arg = &workers[i]};
+		    .run = worker_run,
+		    .arg = &workers[i]};
 	}
 	code = parent_run(jobs, n);
 	free(workers);
@@ -184,13 +185,15 @@ run_all(const struct options *o, const struct fetch *list, size_t n)
 static void
 load(struct command_line *cl, struct conf *c, bool has_url)
 {
-	char *path = cl->config != NULL ? mem_strdup(cl->config) :
-	    has_url ? NULL : conf_default_path();
+	char *path = cl->config != NULL ? mem_strdup(cl->config)
+	             : has_url          ? NULL
+	                                : conf_default_path();
 
 	if (path != NULL)
 		conf_read(c, path);
 	else if (!has_url)
-		conf_error(c, NULL, "no configuration: there is neither "
+		conf_error(c, NULL,
+		    "no configuration: there is neither "
 		    "~/.config/mailroom/config nor /etc/mailroom/config; see "
 		    "mailroom.conf(5), or give a URL: fetchd "
 		    "imaps://you@imap.example.org ~/Mail/in");
@@ -230,8 +233,10 @@ main(int argc, char **argv)
 	code = parse(argc, argv, &cl, &c);
 	if (code == -1) {
 		v = cl.options.verbose;
-		log_init("fetchd", v < 0 ? LOG_L_QUIET : v == 0 ? LOG_L_NORMAL :
-		    v == 1 ? LOG_L_INFO : LOG_L_TRACE);
+		log_init("fetchd", v < 0    ? LOG_L_QUIET
+				   : v == 0 ? LOG_L_NORMAL
+				   : v == 1 ? LOG_L_INFO
+					    : LOG_L_TRACE);
 		if (cl.syslog)
 			log_syslog();
 		stop_install();

@@ -22,7 +22,7 @@
 #include "os/file.h"
 
 #define COMMAND_TIMEOUT (5 * 60 * 1000)
-#define POLL_DEFAULT	(5 * 60 * 1000)
+#define POLL_DEFAULT (5 * 60 * 1000)
 
 /* "'X' is none of a b c (did you mean 'b'?)" */
 static int
@@ -42,7 +42,7 @@ none_of(struct err *e, const char *word, const char *const *names, size_t n)
 	return -1;
 }
 
-#define NONE_OF(e, word, names)                                      \
+#define NONE_OF(e, word, names) \
 	none_of(e, word, names, sizeof(names) / sizeof((names)[0]))
 
 /* What follows the first word of the text, as written. */
@@ -68,12 +68,12 @@ parse_from(void *target, const struct conf *c, const struct conf_line *l,
 	(void)c;
 	words_clear(&f->folders);
 	if (l->args.n == 0 || (strcmp(l->args.v[0], "pop3") != 0 &&
-	    strcmp(l->args.v[0], "imap") != 0))
+				  strcmp(l->args.v[0], "imap") != 0))
 		return NONE_OF(e, l->args.n > 0 ? l->args.v[0] : "", names);
 	f->imap = strcmp(l->args.v[0], "imap") == 0;
 	if (!f->imap && l->args.n > 1)
-		return err_set(e, ERR_CONFIG, "POP3 has no folders: '%s'",
-		    l->args.v[1]);
+		return err_set(
+		    e, ERR_CONFIG, "POP3 has no folders: '%s'", l->args.v[1]);
 	for (i = 1; i < l->args.n; i++)
 		words_add(&f->folders, l->args.v[i]);
 	return 0;
@@ -82,8 +82,8 @@ parse_from(void *target, const struct conf *c, const struct conf_line *l,
 static struct target *
 add_target(struct fetch *f, enum target_kind kind)
 {
-	f->targets = mem_resize(f->targets, f->n_targets + 1,
-	    sizeof(*f->targets));
+	f->targets =
+	    mem_resize(f->targets, f->n_targets + 1, sizeof(*f->targets));
 	f->targets[f->n_targets] = (struct target){.kind = kind};
 	return &f->targets[f->n_targets++];
 }
@@ -121,8 +121,8 @@ parse_deliver(void *target, const struct conf *c, const struct conf_line *l,
 	if (strcmp(kind, "maildir") != 0 && strcmp(kind, "mbox") != 0)
 		return NONE_OF(e, kind, names);
 	if (l->args.n != 2)
-		return err_set(e, ERR_CONFIG, "'deliver %s' wants one path",
-		    kind);
+		return err_set(
+		    e, ERR_CONFIG, "'deliver %s' wants one path", kind);
 	if (strcmp(kind, "maildir") == 0)
 		add_target(f, TARGET_MAILDIR)->path =
 		    conf_path(c, l->args.v[1]);
@@ -160,8 +160,10 @@ parse_drop(void *target, const struct conf *c, const struct conf_line *l,
 	for (i = 0; i < l->args.n; i++) {
 		if (!span_number(span_of(l->args.v[i]), 255, &code) ||
 		    code == 0)
-			return err_set(e, ERR_CONFIG, "'%s' is no exit code "
-			    "from 1 to 255", l->args.v[i]);
+			return err_set(e, ERR_CONFIG,
+			    "'%s' is no exit code "
+			    "from 1 to 255",
+			    l->args.v[i]);
 		f->drop[code] = true;
 	}
 	return 0;
@@ -209,7 +211,8 @@ parse_max_size(void *target, const struct conf *c, const struct conf_line *l,
 	(void)c;
 	if (l->args.n < 1 || l->args.n > 2 ||
 	    !time_size(l->args.v[0], &f->max_size) || f->max_size == 0)
-		return err_set(e, ERR_CONFIG, "wants a size and then perhaps "
+		return err_set(e, ERR_CONFIG,
+		    "wants a size and then perhaps "
 		    "'skip' or 'headers': max-size 25M headers");
 	f->oversize = OVERSIZE_SKIP;
 	if (l->args.n == 2 && strcmp(l->args.v[1], "headers") == 0)
@@ -229,19 +232,23 @@ parse_limit(void *target, const struct conf *c, const struct conf_line *l,
 
 	(void)c;
 	if (l->args.n != 2)
-		return err_set(e, ERR_CONFIG, "wants what and how much: limit "
+		return err_set(e, ERR_CONFIG,
+		    "wants what and how much: limit "
 		    "messages 500, limit bytes 100M");
 	if (strcmp(l->args.v[0], "messages") == 0)
 		ok = span_number(span_of(l->args.v[1]), UINT32_MAX,
-		    &f->limit_messages) && f->limit_messages > 0;
+			 &f->limit_messages) &&
+		     f->limit_messages > 0;
 	else if (strcmp(l->args.v[0], "bytes") == 0)
 		ok = time_size(l->args.v[1], &f->limit_bytes) &&
-		    f->limit_bytes > 0;
+		     f->limit_bytes > 0;
 	else
 		return NONE_OF(e, l->args.v[0], names);
 	if (!ok)
-		return err_set(e, ERR_CONFIG, "'%s' is not a number that "
-		    "limits anything", l->args.v[1]);
+		return err_set(e, ERR_CONFIG,
+		    "'%s' is not a number that "
+		    "limits anything",
+		    l->args.v[1]);
 	return 0;
 }
 
@@ -271,25 +278,38 @@ static const char *const start_names[] = {"all", "now", NULL};
 #define AT(member) offsetof(struct fetch, member)
 const struct conf_key fetch_keys[] = {
     {.name = "from", .type = CONF_CUSTOM, .parse = parse_from},
-    {.name = "deliver", .type = CONF_CUSTOM, .repeat = true,
+    {.name = "deliver",
+	.type = CONF_CUSTOM,
+	.repeat = true,
 	.parse = parse_deliver},
-    {.name = "filter", .type = CONF_CUSTOM, .repeat = true,
+    {.name = "filter",
+	.type = CONF_CUSTOM,
+	.repeat = true,
 	.parse = parse_filter},
     {.name = "drop", .type = CONF_CUSTOM, .parse = parse_drop},
     {.name = "keep", .type = CONF_CUSTOM, .parse = parse_keep},
     {.name = "archive", .type = CONF_STRING, .offset = AT(archive)},
-    {.name = "select", .type = CONF_ENUM, .offset = AT(select),
+    {.name = "select",
+	.type = CONF_ENUM,
+	.offset = AT(select),
 	.names = select_names},
     {.name = "mark", .type = CONF_CUSTOM, .parse = parse_mark},
     {.name = "headers-only", .type = CONF_BOOL, .offset = AT(headers_only)},
     {.name = "max-size", .type = CONF_CUSTOM, .parse = parse_max_size},
-    {.name = "limit", .type = CONF_CUSTOM, .repeat = true,
+    {.name = "limit",
+	.type = CONF_CUSTOM,
+	.repeat = true,
 	.parse = parse_limit},
-    {.name = "start", .type = CONF_ENUM, .offset = AT(start),
+    {.name = "start",
+	.type = CONF_ENUM,
+	.offset = AT(start),
 	.names = start_names},
-    {.name = "add-header", .type = CONF_CUSTOM, .repeat = true,
+    {.name = "add-header",
+	.type = CONF_CUSTOM,
+	.repeat = true,
 	.parse = parse_add_header},
-    {.name = "command-timeout", .type = CONF_DURATION,
+    {.name = "command-timeout",
+	.type = CONF_DURATION,
 	.offset = AT(command_timeout)},
     {.name = "poll", .type = CONF_DURATION, .offset = AT(poll)},
     {.name = NULL},
@@ -299,7 +319,8 @@ void
 fetch_init(struct fetch *f)
 {
 	*f = (struct fetch){.keep = KEEP_ALWAYS,
-	    .command_timeout = COMMAND_TIMEOUT, .poll = POLL_DEFAULT};
+	    .command_timeout = COMMAND_TIMEOUT,
+	    .poll = POLL_DEFAULT};
 	account_init(&f->account);
 	words_init(&f->folders);
 	words_init(&f->commands);
@@ -328,13 +349,13 @@ complain(struct conf *c, const struct conf_section *s, const char *text)
 {
 	const struct conf_line at = {.file = s->file, .line = s->line};
 
-	conf_error(c, s->file != NULL ? &at : NULL, "fetch %s: %s", s->name,
-	    text);
+	conf_error(
+	    c, s->file != NULL ? &at : NULL, "fetch %s: %s", s->name, text);
 }
 
 static void
-check_imap_only(struct conf *c, const struct conf_section *s,
-    const struct fetch *f)
+check_imap_only(
+    struct conf *c, const struct conf_section *s, const struct fetch *f)
 {
 	if (f->imap)
 		return;
@@ -354,10 +375,12 @@ check_server(struct conf *c, const struct conf_section *s, struct fetch *f)
 	if (a->tunnel != NULL || a->discover)
 		return;
 	if (f->imap && a->imap.host == NULL)
-		complain(c, s, "no IMAP server: add 'imap imaps://HOST' to its "
+		complain(c, s,
+		    "no IMAP server: add 'imap imaps://HOST' to its "
 		    "account");
 	if (!f->imap && a->pop3.host == NULL)
-		complain(c, s, "no POP3 server: add 'pop3 pop3s://HOST' to its "
+		complain(c, s,
+		    "no POP3 server: add 'pop3 pop3s://HOST' to its "
 		    "account");
 }
 
@@ -374,12 +397,14 @@ check_fetch(struct conf *c, const struct conf_section *s, struct fetch *f,
 	check_server(c, s, f);
 	check_imap_only(c, s, f);
 	if (f->n_targets == 0)
-		complain(c, s, "nowhere to deliver to: add 'deliver maildir "
+		complain(c, s,
+		    "nowhere to deliver to: add 'deliver maildir "
 		    "~/Mail/in'");
 	for (i = 0; i < f->n_targets; i++)
 		out = out || f->targets[i].kind == TARGET_STDOUT;
 	if (f->headers_only && f->archive != NULL)
-		complain(c, s, "'headers-only' never removes anything: "
+		complain(c, s,
+		    "'headers-only' never removes anything: "
 		    "'archive' cannot go with it");
 	if (f->account.user == NULL)
 		complain(c, s, "no user: add 'user NAME' or 'address ADDRESS'");
@@ -432,14 +457,14 @@ read_section(struct conf *c, struct conf_section *s, struct fetch *f)
 	bool given[sizeof(fetch_keys) / sizeof(fetch_keys[0])] = {false};
 	struct conf_section *a = conf_account(c, s);
 	const struct conf_table in_account[] = {
-	    {.keys = account_keys, .target = &f->account,
-		.kind = CONF_ACCOUNT},
+	    {.keys = account_keys, .target = &f->account, .kind = CONF_ACCOUNT},
 	    {.keys = fetch_keys, .kind = CONF_FETCH},
 	};
 	const struct conf_table in_fetch[] = {
-	    {.keys = account_keys, .target = &f->account,
-		.kind = CONF_ACCOUNT},
-	    {.keys = fetch_keys, .target = f, .given = given,
+	    {.keys = account_keys, .target = &f->account, .kind = CONF_ACCOUNT},
+	    {.keys = fetch_keys,
+		.target = f,
+		.given = given,
 		.kind = CONF_FETCH},
 	};
 
@@ -456,8 +481,8 @@ read_section(struct conf *c, struct conf_section *s, struct fetch *f)
 }
 
 static void
-add_section(struct conf *c, struct conf_section *s, struct fetch **list,
-    size_t *n)
+add_section(
+    struct conf *c, struct conf_section *s, struct fetch **list, size_t *n)
 {
 	*list = mem_resize(*list, *n + 1, sizeof(**list));
 	read_section(c, s, &(*list)[(*n)++]);
@@ -480,8 +505,9 @@ named_sections(struct conf *c, const char *const *args, size_t n_args,
 		}
 		names = mem_array(c->n, sizeof(*names));
 		for (k = 0; k < c->n; k++)
-			names[k] = c->sections[k].kind == CONF_FETCH ?
-			    c->sections[k].name : "";
+			names[k] = c->sections[k].kind == CONF_FETCH
+			               ? c->sections[k].name
+			               : "";
 		near = suggest(args[i], names, c->n);
 		conf_error(c, NULL, "no 'fetch %s' in the configuration%s%s%s",
 		    args[i], near != NULL ? " (did you mean '" : "",
@@ -502,9 +528,10 @@ set_url_state(struct conf *c, struct fetch *f, const char *url)
 	buf_puts(&all, url);
 	for (i = 0; i < f->n_targets; i++)
 		buf_printf(&all, "\n%d %s", (int)f->targets[i].kind,
-		    f->targets[i].path != NULL ? f->targets[i].path :
-		    f->targets[i].kind == TARGET_PIPE ?
-		    f->commands.v[f->targets[i].command] : "-");
+		    f->targets[i].path != NULL ? f->targets[i].path
+		    : f->targets[i].kind == TARGET_PIPE
+			? f->commands.v[f->targets[i].command]
+			: "-");
 	SHA256Data((const uint8_t *)buf_span(&all).p, buf_span(&all).n, hex);
 	hex[16] = '\0';
 	id = mem_printf("url-%s", hex);
@@ -515,8 +542,8 @@ set_url_state(struct conf *c, struct fetch *f, const char *url)
 }
 
 static void
-from_url(struct conf *c, const char *const *args, size_t n_args,
-    struct fetch *f)
+from_url(
+    struct conf *c, const char *const *args, size_t n_args, struct fetch *f)
 {
 	struct err e = {0};
 	struct url url;
@@ -543,8 +570,8 @@ from_url(struct conf *c, const char *const *args, size_t n_args,
 	if (n_args > 1)
 		add_target(f, TARGET_MAILDIR)->path = conf_path(c, args[1]);
 	if (n_args > 2)
-		conf_error(c, NULL, "'%s': only one Maildir goes with a URL",
-		    args[2]);
+		conf_error(
+		    c, NULL, "'%s': only one Maildir goes with a URL", args[2]);
 	*(f->imap ? &f->account.imap : &f->account.pop3) = url;
 	free(shown);
 }
@@ -555,8 +582,7 @@ url_fetch(struct conf *c, const char *const *args, size_t n_args,
 {
 	struct fetch *f = *list = mem_alloc(sizeof(*f));
 	const struct conf_table tables[] = {
-	    {.keys = account_keys, .target = &f->account,
-		.kind = CONF_ACCOUNT},
+	    {.keys = account_keys, .target = &f->account, .kind = CONF_ACCOUNT},
 	    {.keys = fetch_keys, .target = f, .kind = CONF_FETCH},
 	};
 	struct conf_section *s;
@@ -593,7 +619,8 @@ options_fetches(struct conf *c, const char *const *args, size_t n_args,
 		if (c->sections[i].kind == CONF_FETCH)
 			add_section(c, &c->sections[i], list_r, n_r);
 	if (*n_r == 0 && c->errors.n == 0)
-		conf_error(c, NULL, "nothing to fetch: the configuration has "
+		conf_error(c, NULL,
+		    "nothing to fetch: the configuration has "
 		    "no 'fetch' section (or give a URL: fetchd "
 		    "imaps://you@imap.example.org ~/Mail/in)");
 }

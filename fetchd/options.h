@@ -28,23 +28,23 @@ enum fetch_oversize { OVERSIZE_SKIP, OVERSIZE_HEADERS };
 
 struct fetch {
 	struct account account;
-	char *name;           /* owned */
-	bool imap;            /* from imap, else from pop3 */
-	struct words folders; /* patterns; IMAP only */
+	char *name;             /* owned */
+	bool imap;              /* from imap, else from pop3 */
+	struct words folders;   /* patterns; IMAP only */
 	struct target *targets; /* owned */
 	size_t n_targets;
 	struct words commands; /* filters first, in order, then pipes */
 	size_t n_filters;
-	bool drop[256];       /* filter exit codes that drop a message */
-	int64_t keep;         /* ms after fetching; 0: never; KEEP_ALWAYS */
-	char *archive;        /* owned: folder; NULL: delete */
-	int select;           /* enum fetch_select */
+	bool drop[256]; /* filter exit codes that drop a message */
+	int64_t keep;   /* ms after fetching; 0: never; KEEP_ALWAYS */
+	char *archive;  /* owned: folder; NULL: delete */
+	int select;     /* enum fetch_select */
 	bool mark_seen;
 	bool headers_only;
-	uint64_t max_size;    /* 0: no limit */
+	uint64_t max_size; /* 0: no limit */
 	enum fetch_oversize oversize;
 	uint64_t limit_messages, limit_bytes; /* a run; 0: no limit */
-	int start;            /* 0: all, 1: now */
+	int start;                            /* 0: all, 1: now */
 	bool add_received, add_delivered_to;
 	int64_t command_timeout; /* ms for a filter or pipe */
 	int64_t poll;            /* ms: in watch mode, without IDLE */
@@ -61,7 +61,7 @@ struct options {
 	bool wait;     /* --wait for the lock */
 	bool progress; /* --progress */
 	bool allow_refetch;
-	int verbose;   /* -v -vv; -1: -q */
+	int verbose; /* -v -vv; -1: -q */
 };
 
 extern const struct conf_key fetch_keys[];

@@ -11,8 +11,8 @@
 #include "os/log.h"
 
 void
-run_message(struct run *r, const char *folder, const char *uid,
-    const struct err *e)
+run_message(
+    struct run *r, const char *folder, const char *uid, const struct err *e)
 {
 	log_error("%s, message %s: %s (it stays on the server)", folder, uid,
 	    e->text);

@@ -19,20 +19,19 @@ struct run {
 	struct link link;
 	int ask_fd;
 	enum seen_origin origin;
-	bool learned;   /* the Maildirs' messages are in the state */
-	int code;       /* worst exit code of single messages so far */
+	bool learned; /* the Maildirs' messages are in the state */
+	int code;     /* worst exit code of single messages so far */
 	uint64_t fetched, skipped, deleted; /* messages, this run */
 	uint64_t taken, taken_bytes;        /* counted against `limit` */
 	struct ask_progress progress;
 };
 
 /* Something happened to one message; the run goes on. */
-void run_message(struct run *, const char *folder, const char *uid,
-    const struct err *);
+void run_message(
+    struct run *, const char *folder, const char *uid, const struct err *);
 
 /* -n: a line about a message that would be fetched. */
-void run_list(struct run *, const char *folder, const char *uid,
-    uint64_t size);
+void run_list(struct run *, const char *folder, const char *uid, uint64_t size);
 
 /* Whether a message of this size may still be fetched in this run, by
  * `limit`; counts it when it may. */
@@ -47,7 +46,7 @@ void run_expect(struct run *, uint64_t messages, uint64_t bytes);
 void run_came(struct run *, uint64_t messages, uint64_t bytes);
 
 /* How large a run of fetches in flight may get, in bytes and messages. */
-#define RUN_WINDOW_BYTES    (8u << 20)
+#define RUN_WINDOW_BYTES (8u << 20)
 #define RUN_WINDOW_MESSAGES 500u
 
 #endif

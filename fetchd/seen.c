@@ -39,19 +39,42 @@ static const char *const migrations[] = {
 
 /* Order of the statements below. */
 enum {
-	Q_FOLDER_ADD, Q_FOLDER_GET, Q_FOLDER_SET,
-	Q_GET, Q_GET_DIGEST, Q_PUT, Q_FORGET, Q_FORGET_DIGEST,
-	Q_FIND, Q_REKEY_DELETE, Q_REKEY_READ, Q_COUNT, Q_NEXT, Q_FORGET_ALL,
-	Q_LIST_MAKE, Q_LIST_CLEAR, Q_LISTED, Q_LIST_BACK, Q_LIST_GONE,
-	Q_LIST_PRUNE, Q_PLACING, Q_PLACINGS, Q_PLACING_CLEAR,
-	Q_PART, Q_HAS_PART, Q_PART_CLEAR, Q_SELF, Q_ORIGIN,
-	Q_ASIDE, Q_DROP_ASIDE, Q_N
+	Q_FOLDER_ADD,
+	Q_FOLDER_GET,
+	Q_FOLDER_SET,
+	Q_GET,
+	Q_GET_DIGEST,
+	Q_PUT,
+	Q_FORGET,
+	Q_FORGET_DIGEST,
+	Q_FIND,
+	Q_REKEY_DELETE,
+	Q_REKEY_READ,
+	Q_COUNT,
+	Q_NEXT,
+	Q_FORGET_ALL,
+	Q_LIST_MAKE,
+	Q_LIST_CLEAR,
+	Q_LISTED,
+	Q_LIST_BACK,
+	Q_LIST_GONE,
+	Q_LIST_PRUNE,
+	Q_PLACING,
+	Q_PLACINGS,
+	Q_PLACING_CLEAR,
+	Q_PART,
+	Q_HAS_PART,
+	Q_PART_CLEAR,
+	Q_SELF,
+	Q_ORIGIN,
+	Q_ASIDE,
+	Q_DROP_ASIDE,
+	Q_N
 };
 
 static const char *const sql[Q_N] = {
     [Q_FOLDER_ADD] = "INSERT OR IGNORE INTO folder (name) VALUES (?1)",
-    [Q_FOLDER_GET] =
-	"SELECT id, uidvalidity, next FROM folder WHERE name = ?1",
+    [Q_FOLDER_GET] = "SELECT id, uidvalidity, next FROM folder WHERE name = ?1",
     [Q_FOLDER_SET] =
 	"UPDATE folder SET uidvalidity = ?2, next = ?3 WHERE id = ?1",
     [Q_GET] = "SELECT status, since FROM msg WHERE folder = ?1 AND uid = ?2",
@@ -108,8 +131,8 @@ static const char *const sql[Q_N] = {
 };
 
 struct seen {
-	bool indexed; /* by digest: made when it is first needed */
-	struct store *store; /* owned */
+	bool indexed;         /* by digest: made when it is first needed */
+	struct store *store;  /* owned */
 	struct query *q[Q_N]; /* owned */
 };
 
@@ -244,8 +267,8 @@ by_digest(const struct seen_key *k)
 }
 
 int
-seen_folder(struct seen *s, const char *name, struct seen_folder *f,
-    struct err *e)
+seen_folder(
+    struct seen *s, const char *name, struct seen_folder *f, struct err *e)
 {
 	struct query *q = s->q[Q_FOLDER_GET];
 	int rv;
@@ -354,8 +377,8 @@ index_digests(struct seen *s, struct err *e)
 
 	if (s->indexed)
 		return 0;
-	q = query_new(s->store,
-	    "CREATE INDEX IF NOT EXISTS msg_digest ON msg (digest)");
+	q = query_new(
+	    s->store, "CREATE INDEX IF NOT EXISTS msg_digest ON msg (digest)");
 	rv = query_run(q, e);
 	query_free(q);
 	s->indexed = rv == 0;
@@ -363,8 +386,8 @@ index_digests(struct seen *s, struct err *e)
 }
 
 int
-seen_find_digest(struct seen *s, int64_t folder, const char *digest,
-    struct err *e)
+seen_find_digest(
+    struct seen *s, int64_t folder, const char *digest, struct err *e)
 {
 	struct query *q = s->q[Q_FIND];
 	int rv;
@@ -402,8 +425,7 @@ seen_rekey(struct seen *s, const struct seen_key *to, struct err *e)
 	query_reset(read);
 	if (query_run(del, e) == -1)
 		return -1;
-	return seen_put(s, to, status == SEEN_LOCAL ? SEEN_FETCHED : status,
-	    e);
+	return seen_put(s, to, status == SEEN_LOCAL ? SEEN_FETCHED : status, e);
 }
 
 int
@@ -441,8 +463,8 @@ seen_next(struct seen *s, int64_t folder, enum seen_status status,
 }
 
 int
-seen_forget_all(struct seen *s, int64_t folder, enum seen_status status,
-    struct err *e)
+seen_forget_all(
+    struct seen *s, int64_t folder, enum seen_status status, struct err *e)
 {
 	struct query *q = s->q[Q_FORGET_ALL];
 
@@ -518,8 +540,8 @@ read_placing(struct query *q, struct seen_placing *p)
 }
 
 int
-seen_placings(struct seen *s, struct seen_placing **list_r, size_t *n_r,
-    struct err *e)
+seen_placings(
+    struct seen *s, struct seen_placing **list_r, size_t *n_r, struct err *e)
 {
 	struct seen_placing *list = NULL;
 	size_t n = 0;
@@ -556,8 +578,8 @@ seen_clear_placing(struct seen *s, struct err *e)
 }
 
 int
-seen_part(struct seen *s, const struct seen_key *k, const char *dest,
-    struct err *e)
+seen_part(
+    struct seen *s, const struct seen_key *k, const char *dest, struct err *e)
 {
 	struct query *q = s->q[Q_PART];
 
@@ -569,8 +591,8 @@ seen_part(struct seen *s, const struct seen_key *k, const char *dest,
 }
 
 int
-seen_has_part(struct seen *s, const struct seen_key *k, const char *dest,
-    struct err *e)
+seen_has_part(
+    struct seen *s, const struct seen_key *k, const char *dest, struct err *e)
 {
 	struct query *q = s->q[Q_HAS_PART];
 	int rv;

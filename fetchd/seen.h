@@ -25,9 +25,9 @@ enum seen_status {
 
 struct seen_key {
 	int64_t folder;
-	uint32_t number;  /* IMAP: UID; 0: by uid text */
-	struct span uid;  /* POP3; borrowed */
-	char digest[33];  /* of the header; "" when not known */
+	uint32_t number; /* IMAP: UID; 0: by uid text */
+	struct span uid; /* POP3; borrowed */
+	char digest[33]; /* of the header; "" when not known */
 };
 
 struct seen_folder {
@@ -45,8 +45,8 @@ enum seen_origin {
 	SEEN_DAMAGED, /* the old one was lost */
 };
 
-int seen_open(const char *path, enum seen_origin *, struct seen **,
-    struct err *);
+int seen_open(
+    const char *path, enum seen_origin *, struct seen **, struct err *);
 int seen_begun(struct seen *, struct err *); /* a first run is complete */
 void seen_close(struct seen *);
 
@@ -59,15 +59,15 @@ int seen_commit(struct seen *, struct err *);
 void seen_rollback(struct seen *);
 
 /* The folder's row, made when it is not there. */
-int seen_folder(struct seen *, const char *name, struct seen_folder *,
-    struct err *);
+int seen_folder(
+    struct seen *, const char *name, struct seen_folder *, struct err *);
 int seen_folder_set(struct seen *, const struct seen_folder *, struct err *);
 
 /* Status of a message and when (seconds) it got it; 0 or -1. */
 int seen_get(struct seen *, const struct seen_key *, enum seen_status *,
     int64_t *since_r, struct err *);
-int seen_put(struct seen *, const struct seen_key *, enum seen_status,
-    struct err *);
+int seen_put(
+    struct seen *, const struct seen_key *, enum seen_status, struct err *);
 int seen_forget(struct seen *, const struct seen_key *, struct err *);
 
 /*
@@ -81,15 +81,15 @@ int seen_drop_aside(struct seen *, int64_t folder, struct err *);
  * Looks for a message by its header's digest in the folder and among the
  * local ones (SEEN_LOCAL); 1 found, 0 not, -1.
  */
-int seen_find_digest(struct seen *, int64_t folder, const char *digest,
-    struct err *);
+int seen_find_digest(
+    struct seen *, int64_t folder, const char *digest, struct err *);
 
 /* The row with that digest gets this key (uid changed). */
 int seen_rekey(struct seen *, const struct seen_key *to, struct err *);
 
 /* How many rows a folder has with that status (SEEN_UNKNOWN: any). */
-int seen_count(struct seen *, int64_t folder, enum seen_status,
-    uint64_t *n_r, struct err *);
+int seen_count(struct seen *, int64_t folder, enum seen_status, uint64_t *n_r,
+    struct err *);
 
 /*
  * Walks IMAP rows of a folder with this status and `since` at most `until`,
@@ -99,8 +99,8 @@ int seen_next(struct seen *, int64_t folder, enum seen_status, int64_t until,
     uint32_t *number, struct err *);
 
 /* Forgets all rows of a folder with that status. */
-int seen_forget_all(struct seen *, int64_t folder, enum seen_status,
-    struct err *);
+int seen_forget_all(
+    struct seen *, int64_t folder, enum seen_status, struct err *);
 
 /*
  * POP3: rows whose uid was not listed are remembered as gone since now, and
@@ -127,14 +127,14 @@ struct seen_placing {
 };
 int seen_placing(struct seen *, const struct seen_key *, const char *dest,
     const char *name, bool mbox, int64_t at, int64_t length, struct err *);
-int seen_placings(struct seen *, struct seen_placing **list_r, size_t *n_r,
-    struct err *);
+int seen_placings(
+    struct seen *, struct seen_placing **list_r, size_t *n_r, struct err *);
 void seen_placings_free(struct seen_placing *, size_t n);
 int seen_clear_placing(struct seen *, struct err *);
 
 /* Targets of a message that succeeded while another failed. */
-int seen_part(struct seen *, const struct seen_key *, const char *dest,
-    struct err *);
+int seen_part(
+    struct seen *, const struct seen_key *, const char *dest, struct err *);
 int seen_has_part(struct seen *, const struct seen_key *, const char *dest,
     struct err *); /* 1, 0, -1 */
 

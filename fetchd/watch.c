@@ -21,14 +21,14 @@
 #include "os/stop.h"
 #include "pop3_fetch.h"
 
-#define CONNECTIONS_MAX 10           /* servers allow 10 to 15 to a user */
-#define IDLE_MS		(9 * 60000)  /* RFC 2177: under 29 min; NAT less */
-#define IDLE_LOOK_MS	(15 * 60000) /* a full look, in any case */
-#define ANSWER_MS	30000        /* to DONE, or the link is dead */
-#define PAUSE_FIRST	1000
-#define PAUSE_MOST	(5 * 60000)
-#define C_IDLE		1000000u
-#define C_NOTIFY	1000001u
+#define CONNECTIONS_MAX 10        /* servers allow 10 to 15 to a user */
+#define IDLE_MS (9 * 60000)       /* RFC 2177: under 29 min; NAT less */
+#define IDLE_LOOK_MS (15 * 60000) /* a full look, in any case */
+#define ANSWER_MS 30000           /* to DONE, or the link is dead */
+#define PAUSE_FIRST 1000
+#define PAUSE_MOST (5 * 60000)
+#define C_IDLE 1000000u
+#define C_NOTIFY 1000001u
 
 /* One watched connection. */
 struct post {
@@ -43,12 +43,12 @@ struct watch {
 	struct run *run; /* borrowed */
 	struct words folders;
 	struct post posts[CONNECTIONS_MAX];
-	size_t n;        /* posts in use */
+	size_t n; /* posts in use */
 	bool notify;
-	bool *dirty;     /* owned: folders in which something is new */
-	int64_t pause;   /* before the next try to connect */
-	int64_t looked;  /* when all folders were last looked at */
-	int64_t alive;   /* when the watchdog was last told */
+	bool *dirty;    /* owned: folders in which something is new */
+	int64_t pause;  /* before the next try to connect */
+	int64_t looked; /* when all folders were last looked at */
+	int64_t alive;  /* when the watchdog was last told */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -169,14 +169,14 @@ hear(struct watch *w, struct post *p, struct err *e)
 		else if (ev.kind == IMAP_EV_FOLDER)
 			note_status(w, &ev);
 		else if (ev.kind == IMAP_EV_STATUS &&
-		    ev.code == IMAP_CODE_NOTIFICATIONOVERFLOW)
+			 ev.code == IMAP_CODE_NOTIFICATIONOVERFLOW)
 			w->looked = 0;
 		else if (ev.kind == IMAP_EV_DONE && ev.verb == IMAP_V_IDLE)
 			p->idling = false; /* ended by the server */
 	}
 	if (rv == 0 && p->link.wire.eof)
-		return err_set(e, ERR_TEMP, "%s closed the connection",
-		    p->link.peer);
+		return err_set(
+		    e, ERR_TEMP, "%s closed the connection", p->link.peer);
 	return rv;
 }
 
@@ -194,7 +194,7 @@ ask_for_news(struct watch *w, struct post *p, struct err *e)
 	imap_begin(im, IMAP_V_NOTIFY, C_NOTIFY);
 	/* SELECTED too: the folder that is open tells by EXISTS. */
 	imap_put(im, "NOTIFY SET (SELECTED (MessageNew MessageExpunge)) "
-	    "(MAILBOXES (");
+		     "(MAILBOXES (");
 	for (i = 0; i < w->folders.n; i++) {
 		imap_put(im, i > 0 ? " " : "");
 		imap_put_folder(im, span_of(w->folders.v[i]));
@@ -204,8 +204,7 @@ ask_for_news(struct watch *w, struct post *p, struct err *e)
 	while ((rv = imap_conn_event(&p->conn, 0, &ev, e)) != -1) {
 		if (rv == 1 && ev.kind == IMAP_EV_FOLDER)
 			note_status(w, &ev);
-		if (rv == 1 && ev.kind == IMAP_EV_DONE &&
-		    ev.cookie == C_NOTIFY)
+		if (rv == 1 && ev.kind == IMAP_EV_DONE && ev.cookie == C_NOTIFY)
 			return ev.cond == IMAP_OK;
 		if (p->conn.stopping)
 			return 0;
@@ -265,8 +264,8 @@ open_posts(struct watch *w, struct err *e)
 	if (w->notify)
 		return 0;
 	first->folder = w->folders.v[0];
-	for (i = 1; can_idle(first) && i < w->folders.n &&
-	    i < CONNECTIONS_MAX; i++)
+	for (i = 1; can_idle(first) && i < w->folders.n && i < CONNECTIONS_MAX;
+	     i++)
 		if (open_post(w, w->folders.v[i], e) == -1)
 			return -1;
 	return 0;
@@ -347,10 +346,9 @@ renew(struct watch *w, struct err *e)
 		}
 		if (w->notify && now - p->idle_since >= IDLE_MS) {
 			p->idle_since = now;
-			imap_command(&p->conn.imap, IMAP_V_NOOP, C_IDLE,
-			    "NOOP");
-			if (imap_conn_finish(&p->conn, C_IDLE, "NOOP", e) ==
-			    -1)
+			imap_command(
+			    &p->conn.imap, IMAP_V_NOOP, C_IDLE, "NOOP");
+			if (imap_conn_finish(&p->conn, C_IDLE, "NOOP", e) == -1)
 				return -1;
 		}
 	}
@@ -377,8 +375,8 @@ wait_for_news(struct watch *w, int64_t until, struct err *e)
 	size_t i;
 
 	for (i = 0; i < w->n; i++)
-		p[i] = (struct pollfd){.fd = w->posts[i].link.pump.fd,
-		    .events = POLLIN};
+		p[i] = (struct pollfd){
+		    .fd = w->posts[i].link.pump.fd, .events = POLLIN};
 	p[w->n] = (struct pollfd){.fd = stop_fd(), .events = POLLIN};
 	if (ms < 0)
 		ms = 0;
@@ -423,8 +421,8 @@ imap_session(struct watch *w, struct err *e)
 			return -1;
 		w->pause = PAUSE_FIRST;
 		tell(w, "STATUS=watching %s", w->run->link.peer);
-		next = w->looked + (all_watched(w) ? IDLE_LOOK_MS :
-		    w->run->fetch->poll);
+		next = w->looked +
+		       (all_watched(w) ? IDLE_LOOK_MS : w->run->fetch->poll);
 		while (!stop_requested() && !is_dirty(w)) {
 			tell_alive(w);
 			now = clock_ms();
@@ -432,8 +430,10 @@ imap_session(struct watch *w, struct err *e)
 				look_at_all(w);
 				break;
 			}
-			if (wait_for_news(w, no_later(now + IDLE_MS < next ?
-			    now + IDLE_MS : next), e) == -1 ||
+			if (wait_for_news(w,
+				no_later(now + IDLE_MS < next ? now + IDLE_MS
+							      : next),
+				e) == -1 ||
 			    renew(w, e) == -1)
 				return -1;
 		}
@@ -452,8 +452,7 @@ pop3_session(struct watch *w, struct err *e)
 		if (rv == -1)
 			return -1;
 		w->pause = PAUSE_FIRST;
-		tell(w, "STATUS=looking at %s now and then",
-		    w->run->link.peer);
+		tell(w, "STATUS=looking at %s now and then", w->run->link.peer);
 		sleep_until(w, clock_ms() + w->run->fetch->poll);
 	}
 	return 0;
@@ -499,8 +498,7 @@ watch_run(struct run *r, struct err *e)
 	tell(&w, "READY=1\nSTATUS=connecting to %s", r->link.peer);
 	while (!stop_requested()) {
 		start_afresh(r);
-		rv = r->fetch->imap ? imap_session(&w, e) :
-		    pop3_session(&w, e);
+		rv = r->fetch->imap ? imap_session(&w, e) : pop3_session(&w, e);
 		close_posts(&w);
 		if (rv == 0 || stop_requested() || !may_pass(e))
 			break;

@@ -29,8 +29,8 @@
 
 /* The directory of the state file, and the lock beside it. */
 static int
-take_lock(const struct fetch *f, const struct options *o, int *fd_r,
-    struct err *e)
+take_lock(
+    const struct fetch *f, const struct options *o, int *fd_r, struct err *e)
 {
 	char *copy = mem_strdup(f->state), *path;
 	int rv = file_mkdirs(dirname(copy), e);
@@ -53,8 +53,8 @@ open_state(struct run *r, struct err *e)
 		return -1;
 	if (r->options->dry_run)
 		return 0;
-	if (inbox_open(r->fetch, r->options, r->seen, r->ask_fd, &r->inbox,
-	    e) == -1)
+	if (inbox_open(
+		r->fetch, r->options, r->seen, r->ask_fd, &r->inbox, e) == -1)
 		return -1;
 	/* Without a state, what lies in the Maildir tells what was fetched. */
 	if (r->origin != SEEN_KEPT && inbox_learn(r->inbox, &n, e) == -1)
@@ -62,7 +62,8 @@ open_state(struct run *r, struct err *e)
 	r->learned = n > 0;
 	if (r->learned)
 		log_info("no state yet: %zu messages in the Maildir will not "
-		    "be fetched again", n);
+			 "be fetched again",
+		    n);
 	return 0;
 }
 
@@ -72,7 +73,8 @@ load_tls(const struct account *a, struct tls_config **config_r, struct err *e)
 	struct tls_options o = {.ca = a->tls_ca,
 	    .pins = (const char *const *)a->tls_fingerprints.v,
 	    .n_pins = a->tls_fingerprints.n,
-	    .certificate = a->tls_certificate, .key = a->tls_key,
+	    .certificate = a->tls_certificate,
+	    .key = a->tls_key,
 	    .min_13 = a->tls_min == 1};
 
 	return tls_config_new(&o, config_r, e);
@@ -124,12 +126,14 @@ discover(const struct fetch *f, struct url *url, struct err *e)
 	int rv;
 
 	if (domain == NULL)
-		return err_set(e, ERR_CONFIG, "discover: user '%s' has no "
-		    "domain", f->account.user);
+		return err_set(e, ERR_CONFIG,
+		    "discover: user '%s' has no "
+		    "domain",
+		    f->account.user);
 	url->proto = f->imap ? URL_IMAP : URL_POP3;
 	url->tls = URL_TLS_IMPLICIT;
-	rv = net_srv(f->imap ? "_imaps" : "_pop3s", domain + 1, &url->host,
-	    &url->port);
+	rv = net_srv(
+	    f->imap ? "_imaps" : "_pop3s", domain + 1, &url->host, &url->port);
 	if (rv == 0) {
 		url->tls = URL_TLS_STARTTLS;
 		rv = net_srv(f->imap ? "_imap" : "_pop3", domain + 1,
@@ -138,8 +142,9 @@ discover(const struct fetch *f, struct url *url, struct err *e)
 	if (rv == 1)
 		return 0;
 	return err_code(e, ERR_CONFIG, rv == 0 ? EX_NOHOST : EX_UNAVAILABLE,
-	    "discover: %s %s for %s", domain + 1, rv == 0 ?
-	    "publishes no SRV record" : "says that there is no such service",
+	    "discover: %s %s for %s", domain + 1,
+	    rv == 0 ? "publishes no SRV record"
+		    : "says that there is no such service",
 	    f->imap ? "IMAP" : "POP3");
 }
 
@@ -178,8 +183,8 @@ int
 worker_run(void *arg, int ask_fd)
 {
 	const struct worker *w = arg;
-	struct run r = {.fetch = w->fetch, .options = w->options,
-	    .ask_fd = ask_fd};
+	struct run r = {
+	    .fetch = w->fetch, .options = w->options, .ask_fd = ask_fd};
 	struct tls_config *tls = NULL;
 	struct err e = {0};
 	int lock = -1, rv;
