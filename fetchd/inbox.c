@@ -115,10 +115,13 @@ open_targets(struct inbox *in, struct err *e)
 
 	in->maildirs = mem_array(f->n_targets, sizeof(*in->maildirs));
 	for (i = 0; i < f->n_targets; i++) {
-		if (f->targets[i].kind != TARGET_MAILDIR)
-			continue;
-		if (maildir_open(
+		if (f->targets[i].kind == TARGET_MAILDIR &&
+		    maildir_open(
 			f->targets[i].path, true, &in->maildirs[i], e) == -1)
+			return -1;
+		/* In the sandbox there can be no new one. */
+		if (f->targets[i].kind == TARGET_MBOX &&
+		    mbox_create(f->targets[i].path, e) == -1)
 			return -1;
 	}
 	return 0;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,11 @@
 
 #include "base/buf.h"
 #include "base/header.h"
+#include "base/mem.h"
 #include "os/clock.h"
 #include "os/file.h"
 
-#define CHUNK	  (32 * 1024)
+#define CHUNK (32 * 1024)
 #define LOCK_WAIT 30000
 
 enum mode { COUNT, WRITE, COMPARE };
@@ -30,16 +32,16 @@ enum mode { COUNT, WRITE, COMPARE };
 struct encoder {
 	enum mode mode;
 	int fd;
-	int64_t at;       /* COMPARE: offset in fd */
-	int64_t length;   /* so far */
-	int64_t same;     /* COMPARE: bytes that agreed from the start */
+	int64_t at;     /* COMPARE: offset in fd */
+	int64_t length; /* so far */
+	int64_t same;   /* COMPARE: bytes that agreed from the start */
 	struct buf out;
 	struct err *err;
 	/* the line that is being looked at */
-	bool in_line;     /* past the point where it could be ">*From " */
-	size_t quotes;    /* '>' held back */
-	size_t matched;   /* of "From " held back */
-	char last;        /* byte of the message */
+	bool in_line;   /* past the point where it could be ">*From " */
+	size_t quotes;  /* '>' held back */
+	size_t matched; /* of "From " held back */
+	char last;      /* byte of the message */
 };
 
 static int
@@ -50,8 +52,8 @@ compare(struct encoder *c, struct span s)
 	size_t i;
 
 	while (s.n > 0 && c->same == c->length) {
-		k = pread(c->fd, have, s.n < CHUNK ? s.n : CHUNK,
-		    c->at + c->same);
+		k = pread(
+		    c->fd, have, s.n < CHUNK ? s.n : CHUNK, c->at + c->same);
 		if (k == -1 && errno == EINTR)
 			continue;
 		if (k == -1)
@@ -155,8 +157,9 @@ sender_of(int msg_fd, char *out, size_t size)
 	struct span body, addr = {NULL, 0};
 	size_t i;
 
-	if (k <= 0 || !header_find(span_bytes(head, (size_t)k), "Return-Path",
-	    &body) || !header_address(body, &addr) || addr.n == 0)
+	if (k <= 0 ||
+	    !header_find(span_bytes(head, (size_t)k), "Return-Path", &body) ||
+	    !header_address(body, &addr) || addr.n == 0)
 		addr = span_of("MAILER-DAEMON");
 	for (i = 0; i < addr.n && i + 1 < size; i++)
 		out[i] = addr.p[i] > ' ' && addr.p[i] < 0x7f ? addr.p[i] : '_';
@@ -211,19 +214,45 @@ encode(struct encoder *c, int msg_fd, const char *name)
 	return rv;
 }
 
+static int
+open_file(const char *path, int *fd_r, struct err *e)
+{
+	*fd_r = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (*fd_r != -1)
+		return 0;
+	err_sys(e, ERR_LOCAL, "%s", path);
+	if (e->code == 0)
+		e->code = EX_CANTCREAT;
+	return -1;
+}
+
+int
+mbox_create(const char *path, struct err *e)
+{
+	char *copy = mem_strdup(path);
+	int fd, dir = -1, rv;
+
+	rv = open_file(path, &fd, e);
+	if (rv == 0) {
+		close(fd);
+		rv = file_opendir(dirname(copy), &dir, e);
+	}
+	if (rv == 0) {
+		rv = file_sync(dir, copy, e);
+		close(dir);
+	}
+	free(copy);
+	return rv;
+}
+
 int
 mbox_open(const char *path, int *fd_r, struct err *e)
 {
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int64_t until = clock_ms() + LOCK_WAIT;
 
-	*fd_r = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (*fd_r == -1) {
-		err_sys(e, ERR_LOCAL, "%s", path);
-		if (e->code == 0)
-			e->code = EX_CANTCREAT;
+	if (open_file(path, fd_r, e) == -1)
 		return -1;
-	}
 	while (fcntl(*fd_r, F_SETLK, &l) == -1) {
 		if ((errno == EAGAIN || errno == EACCES) &&
 		    clock_ms() < until) {
@@ -270,7 +299,8 @@ mbox_settle(int fd, int64_t at, int msg_fd, const char *name, struct err *e)
 		return err_sys(e, ERR_LOCAL, "mbox");
 	if (st.st_size > at && at + c.same == st.st_size &&
 	    ftruncate(fd, at) == -1)
-		return err_sys(e, ERR_LOCAL, "mbox: cannot cut off what was "
+		return err_sys(e, ERR_LOCAL,
+		    "mbox: cannot cut off what was "
 		    "written half");
 	if (mbox_write(fd, msg_fd, name, e) == -1)
 		return -1;
