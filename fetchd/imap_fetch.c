@@ -347,8 +347,8 @@ imap_fetch(struct run *r, struct err *e)
 		rv = imap_fetch_folder(&c, names.v[i], e);
 	imap_conn_close(&c);
 	words_clear(&names);
-	if (rv == 0 && r->origin != SEEN_KEPT && !r->options->dry_run)
-		rv = seen_begun(r->seen, e);
+	if (rv == 0 && !c.stopping)
+		rv = run_begun(r, e);
 	if (rv == 0)
 		log_info("%" PRIu64 " fetched, %" PRIu64 " skipped, %" PRIu64
 			 " deleted",

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "os/clock.h"
 #include "os/log.h"
 
 /* Runs a command over a uid set, in as many pieces as it takes. */
@@ -119,13 +118,13 @@ int
 imap_remove_due(struct visit *v, struct err *e)
 {
 	struct run *r = v->run;
-	int64_t until = clock_wall_us() / 1000000 - r->fetch->keep / 1000;
+	int64_t until = run_due(r);
 	struct uidset due;
 	uint32_t uid = 0;
 	uint64_t it = 0;
 	int rv;
 
-	if (r->fetch->keep == KEEP_ALWAYS || r->fetch->headers_only)
+	if (until == -1)
 		return 0;
 	uidset_init(&due);
 	while ((rv = seen_next(r->seen, v->c->folder.id, SEEN_FETCHED, until,

@@ -283,8 +283,8 @@ pop3_fetch(struct run *r, struct err *e)
 		    s.delete_only || (s.gmail && s.fetched > 0 && !s.stopping);
 		pop3_conn_close(&s);
 	}
-	if (rv == 0 && r->origin != SEEN_KEPT && !r->options->dry_run)
-		rv = seen_begun(r->seen, e);
+	if (rv == 0)
+		rv = run_begun(r, e);
 	if (rv == 0)
 		log_info("%" PRIu64 " fetched, %" PRIu64 " skipped, %" PRIu64
 			 " deleted",

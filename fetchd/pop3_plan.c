@@ -359,12 +359,12 @@ recognise(struct drop *s, bool brake, uint64_t rows, struct err *e)
 }
 
 static int
-note_listing(struct drop *s, uint64_t rows, size_t known, struct err *e)
+note_listing(struct drop *s, uint64_t present, size_t known, struct err *e)
 {
 	size_t i;
 	int rv = 0;
 
-	if (rows == known || s->run->inbox == NULL)
+	if (present == known || s->run->inbox == NULL)
 		return 0;
 	if (seen_begin(s->run->seen, e) == -1)
 		return -1;
@@ -432,11 +432,12 @@ int
 pop3_plan_make(struct drop *s, struct err *e)
 {
 	struct run *r = s->run;
-	uint64_t rows;
+	uint64_t present, expected;
 	size_t i, known = 0;
 	bool wholesale, brake;
 
-	if (seen_count(r->seen, s->folder.id, SEEN_UNKNOWN, &rows, e) == -1)
+	if (seen_present(r->seen, s->folder.id, run_due(r), &present, &expected,
+		e) == -1)
 		return -1;
 	for (i = 0; i < s->n; i++) {
 		struct item *it = &s->items[i];
@@ -449,16 +450,17 @@ pop3_plan_make(struct drop *s, struct err *e)
 	}
 	if (r->origin != SEEN_KEPT && r->fetch->start == 1)
 		return pass_all(s, e);
-	wholesale =
-	    rows >= WHOLESALE_LEAST && known == 0 && s->n >= WHOLESALE_LEAST;
+	/* All that should still be there is gone, and as much is new. */
+	wholesale = known == 0 && expected >= WHOLESALE_LEAST &&
+	            s->n >= WHOLESALE_LEAST && s->n >= expected / 2;
 	brake = (wholesale || (r->origin == SEEN_DAMAGED && !r->learned)) &&
 	        s->n > 0 && !r->options->allow_refetch;
 	for (i = 0; i < s->n && (wholesale || r->learned || brake); i++)
 		if (s->items[i].plan == PLAN_FETCH && !s->items[i].known)
 			s->items[i].plan = PLAN_CHECK;
-	if (recognise(s, brake, rows, e) == -1)
+	if (recognise(s, brake, expected, e) == -1)
 		return -1;
-	if (note_listing(s, rows, known, e) == -1)
+	if (note_listing(s, present, known, e) == -1)
 		return -1;
 	for (i = 0; s->delete_only && i < s->n; i++)
 		if (s->items[i].plan != PLAN_DELETE)

@@ -45,13 +45,28 @@ run_take(struct run *r, uint64_t size)
 	return true;
 }
 
+int64_t
+run_due(const struct run *r)
+{
+	if (r->fetch->keep == KEEP_ALWAYS || r->fetch->headers_only)
+		return -1;
+	return (clock_wall_us() / 1000 - r->fetch->keep) / 1000;
+}
+
 bool
 run_is_due(const struct run *r, enum seen_status status, int64_t since)
 {
-	if (status != SEEN_FETCHED || r->fetch->keep == KEEP_ALWAYS ||
-	    r->fetch->headers_only)
-		return false;
-	return since + r->fetch->keep / 1000 <= clock_wall_us() / 1000000;
+	return status == SEEN_FETCHED && since <= run_due(r);
+}
+
+int
+run_begun(struct run *r, struct err *e)
+{
+	if (r->origin == SEEN_KEPT || r->options->dry_run)
+		return 0;
+	r->origin = SEEN_KEPT;
+	r->learned = false;
+	return seen_begun(r->seen, e);
 }
 
 void

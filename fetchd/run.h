@@ -41,6 +41,13 @@ bool run_take(struct run *, uint64_t size);
  * at its source by now. */
 bool run_is_due(const struct run *, enum seen_status, int64_t since);
 
+/* What was fetched at or before this time (in seconds) is due; -1: nothing. */
+int64_t run_due(const struct run *);
+
+/* A first pass is complete: from here on the state alone tells what is
+ * known. */
+int run_begun(struct run *, struct err *);
+
 /* Progress: n messages and bytes are to come; so many have come. */
 void run_expect(struct run *, uint64_t messages, uint64_t bytes);
 void run_came(struct run *, uint64_t messages, uint64_t bytes);

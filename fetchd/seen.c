@@ -51,6 +51,7 @@ enum {
 	Q_REKEY_DELETE,
 	Q_REKEY_READ,
 	Q_COUNT,
+	Q_PRESENT,
 	Q_NEXT,
 	Q_FORGET_ALL,
 	Q_LIST_MAKE,
@@ -93,6 +94,9 @@ static const char *const sql[Q_N] = {
 	"DELETE FROM msg WHERE folder = ?1 AND uid = ?2 AND digest = ?3",
     [Q_COUNT] = "SELECT count(*) FROM msg"
 		" WHERE folder = ?1 AND (?2 = 0 OR status = ?2)",
+    [Q_PRESENT] = "SELECT count(*),"
+		  " total(NOT (status = ?3 AND since <= ?2))"
+		  " FROM msg WHERE folder = ?1 AND gone = 0",
     [Q_NEXT] = "SELECT uid FROM msg WHERE folder = ?1 AND uid > ?2"
 	       " AND typeof(uid) = 'integer' AND status = ?3 AND since <= ?4"
 	       " ORDER BY uid LIMIT 1",
@@ -439,6 +443,23 @@ seen_count(struct seen *s, int64_t folder, enum seen_status status,
 	if (query_step(q, e) != 1)
 		return -1;
 	*n_r = (uint64_t)query_get_int(q, 0);
+	query_reset(q);
+	return 0;
+}
+
+int
+seen_present(struct seen *s, int64_t folder, int64_t due, uint64_t *present_r,
+    uint64_t *expected_r, struct err *e)
+{
+	struct query *q = s->q[Q_PRESENT];
+
+	query_int(q, 1, folder);
+	query_int(q, 2, due);
+	query_int(q, 3, SEEN_FETCHED);
+	if (query_step(q, e) != 1)
+		return -1;
+	*present_r = (uint64_t)query_get_int(q, 0);
+	*expected_r = (uint64_t)query_get_int(q, 1);
 	query_reset(q);
 	return 0;
 }

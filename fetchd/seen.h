@@ -92,6 +92,14 @@ int seen_count(struct seen *, int64_t folder, enum seen_status, uint64_t *n_r,
     struct err *);
 
 /*
+ * POP3: how many rows were in the last listing, and how many of them are
+ * expected in the next: those that were not to be deleted (SEEN_FETCHED since
+ * at most `due`).
+ */
+int seen_present(struct seen *, int64_t folder, int64_t due,
+    uint64_t *present_r, uint64_t *expected_r, struct err *);
+
+/*
  * Walks IMAP rows of a folder with this status and `since` at most `until`,
  * in rising order of uid: after *number; sets the next; 1, 0 at the end, -1.
  */

@@ -417,7 +417,11 @@ imap_session(struct watch *w, struct err *e)
 		return -1;
 	look_at_all(w);
 	while (!stop_requested()) {
-		if (fetch_dirty(w, e) == -1 || idle_all(w, e) == -1)
+		if (fetch_dirty(w, e) == -1)
+			return -1;
+		if (stop_requested())
+			break;
+		if (run_begun(w->run, e) == -1 || idle_all(w, e) == -1)
 			return -1;
 		w->pause = PAUSE_FIRST;
 		tell(w, "STATUS=watching %s", w->run->link.peer);
