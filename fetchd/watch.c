@@ -94,6 +94,15 @@ sleep_until(struct watch *w, int64_t until)
 	}
 }
 
+/* Counts and limits are for one pass. */
+static void
+start_afresh(struct run *r)
+{
+	r->fetched = r->skipped = r->deleted = 0;
+	r->taken = r->taken_bytes = 0;
+	r->code = 0;
+}
+
 /* --- idling ---------------------------------------------------------------------- */
 
 static bool
@@ -417,6 +426,7 @@ imap_session(struct watch *w, struct err *e)
 		return -1;
 	look_at_all(w);
 	while (!stop_requested()) {
+		start_afresh(w->run);
 		if (fetch_dirty(w, e) == -1)
 			return -1;
 		if (stop_requested())
@@ -451,6 +461,7 @@ pop3_session(struct watch *w, struct err *e)
 	int rv;
 
 	while (!stop_requested()) {
+		start_afresh(w->run);
 		rv = pop3_fetch(w->run, e);
 		link_close(&w->run->link);
 		if (rv == -1)
@@ -482,15 +493,6 @@ may_pass(const struct err *e)
 	return false;
 }
 
-/* What was counted belongs to the session that ended. */
-static void
-start_afresh(struct run *r)
-{
-	r->fetched = r->skipped = r->deleted = 0;
-	r->taken = r->taken_bytes = 0;
-	r->code = 0;
-}
-
 int
 watch_run(struct run *r, struct err *e)
 {
@@ -501,7 +503,6 @@ watch_run(struct run *r, struct err *e)
 	/* Ready to try: the network may come up later than the service. */
 	tell(&w, "READY=1\nSTATUS=connecting to %s", r->link.peer);
 	while (!stop_requested()) {
-		start_afresh(r);
 		rv = r->fetch->imap ? imap_session(&w, e) : pop3_session(&w, e);
 		close_posts(&w);
 		if (rv == 0 || stop_requested() || !may_pass(e))
