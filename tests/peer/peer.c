@@ -728,7 +728,6 @@ drain(void)
 static void
 write_all(const unsigned char *p, size_t n)
 {
-	short events;
 	ssize_t r;
 
 	while (n > 0 && !conn.out_gone) {
@@ -744,12 +743,7 @@ write_all(const unsigned char *p, size_t n)
 		}
 		if ((conn.out_gone = r == 0))
 			break;
-		/* A client that writes before it reads must not wait for us. */
-		events = conn.want;
-		if (!conn.in_gone && sizeof(conn.in) - conn.n >= CHUNK)
-			events |= POLLIN;
-		if (wait_for(conn.fd, events) & POLLIN)
-			(void)try_fill();
+		(void)wait_for(conn.fd, conn.want);
 	}
 }
 
