@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,16 +30,62 @@ struct query {
 	struct store *store; /* borrowed */
 };
 
+/*
+ * Why a system call of SQLite's failed: a full disk is to be told from a bad
+ * one.  sqlite3_system_errno() is only what the cleaning up behind the failure
+ * left; so a look at its log, and, as it tries to open for reading next, at
+ * open(2).
+ */
+static int last_errno;
+
+static void
+note_error(void *unused, int rc, const char *text)
+{
+	(void)unused;
+	(void)text;
+	if ((rc & 0xff) == SQLITE_IOERR)
+		last_errno = errno;
+}
+
+static int
+note_open(const char *path, int flags, int mode)
+{
+	int fd = open(path, flags, mode);
+
+	if (fd == -1 && (flags & O_CREAT) != 0)
+		last_errno = errno;
+	return fd;
+}
+
+static void
+watch_errors(void)
+{
+	sqlite3_vfs *vfs;
+
+	last_errno = 0;
+	/* Refused, without harm, once SQLite is in use. */
+	(void)sqlite3_config(SQLITE_CONFIG_LOG, note_error, NULL);
+	vfs = sqlite3_vfs_find(NULL);
+	if (vfs != NULL && vfs->iVersion >= 3)
+		(void)vfs->xSetSystemCall(
+		    vfs, "open", (sqlite3_syscall_ptr)note_open);
+}
+
 static int
 failed(struct store *s, struct err *e)
 {
-	int rc = sqlite3_extended_errcode(s->db);
+	int rc = sqlite3_errcode(s->db) & 0xff, saved = last_errno;
 
+	last_errno = 0;
+	if (saved != 0 && (rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN)) {
+		errno = saved;
+		return err_sys(
+		    e, ERR_LOCAL, "%s: %s", s->path, sqlite3_errmsg(s->db));
+	}
 	err_set(e, ERR_LOCAL, "%s: %s", s->path, sqlite3_errmsg(s->db));
-	/* SQLite reports ENOSPC on fsync and truncate as an I/O error. */
-	if ((rc & 0xff) == SQLITE_FULL || sqlite3_system_errno(s->db) == ENOSPC)
+	if (rc == SQLITE_FULL)
 		e->code = EX_TEMPFAIL;
-	else if ((rc & 0xff) == SQLITE_BUSY)
+	else if (rc == SQLITE_BUSY)
 		e->kind = ERR_TEMP;
 	return -1;
 }
@@ -96,9 +143,10 @@ migrate(struct store *s, const char *const *migrations, int n, struct err *e)
 	if (pragma_int(s, "PRAGMA user_version", &have) == -1)
 		return failed(s, e);
 	if (have > n)
-		return err_set(e, ERR_CONFIG, "%s: written by a newer version "
-		    "(schema %lld, this program knows %d)", s->path,
-		    (long long)have, n);
+		return err_set(e, ERR_CONFIG,
+		    "%s: written by a newer version "
+		    "(schema %lld, this program knows %d)",
+		    s->path, (long long)have, n);
 	for (k = (int)have; k < n; k++) {
 		snprintf(set, sizeof(set), "PRAGMA user_version = %d", k + 1);
 		if (exec(s, "BEGIN IMMEDIATE", e) == -1)
@@ -121,8 +169,8 @@ set_aside(const char *path)
 
 	for (i = 0; i < 3; i++) {
 		from = mem_printf("%s%s", path, tails[i]);
-		to = mem_printf("%s.damaged-%lld%s", path,
-		    (long long)time(NULL), tails[i]);
+		to = mem_printf(
+		    "%s.damaged-%lld%s", path, (long long)time(NULL), tails[i]);
 		(void)rename(from, to);
 		free(from);
 		free(to);
@@ -153,11 +201,9 @@ try_open(struct store *s, bool unclean, bool *damaged_r, struct err *e)
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 
 	*damaged_r = false;
-	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK) {
-		err_set(e, ERR_LOCAL, "%s: %s", s->path,
-		    sqlite3_errmsg(s->db));
-		return -1;
-	}
+	watch_errors();
+	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
+		return failed(s, e);
 	if (exec(s, setup, e) == -1) {
 		*damaged_r = is_damage(s);
 		return -1;
@@ -238,7 +284,7 @@ query_new(struct store *s, const char *sql)
 
 	q->store = s;
 	if (sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
-	    &q->stmt, NULL) != SQLITE_OK) {
+		&q->stmt, NULL) != SQLITE_OK) {
 		log_error("%s: %s in: %s", s->path, sqlite3_errmsg(s->db), sql);
 		exit(EX_SOFTWARE);
 	}
@@ -263,8 +309,8 @@ query_int(struct query *q, int at, int64_t v)
 void
 query_text(struct query *q, int at, struct span s)
 {
-	sqlite3_bind_text(q->stmt, at, s.n > 0 ? s.p : "", (int)s.n,
-	    SQLITE_TRANSIENT);
+	sqlite3_bind_text(
+	    q->stmt, at, s.n > 0 ? s.p : "", (int)s.n, SQLITE_TRANSIENT);
 }
 
 void
