@@ -14,9 +14,9 @@ BASE =	mem err span buf wire time words suggest glob enc utf7 uidset url \
 	header
 PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 	imap_item imap_reply imap_session
-OS =	clock log stop file lock conf conf_read conf_apply account command \
-	secret store maildir mbox sandbox tls_cert tls socks net srv \
-	deflate pump progress notify ask parent
+OS =	clock log stop file lock conf conf_read conf_apply tls_cert tls socks \
+	account command secret store maildir mbox sandbox net srv deflate \
+	pump progress notify ask parent
 
 FETCHD = options seen inbox_commands inbox_batch inbox link run pop3_conn \
 	pop3_plan pop3_fetch imap_conn imap_plan imap_remove imap_fetch \

@@ -11,13 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/enc.h"
 #include "base/header.h"
 #include "base/mem.h"
 #include "base/span.h"
-
-#define SHA256_BYTES 32
+#include "os/socks.h"
+#include "os/tls.h"
 
 const char *const account_auth_names[] = {"auto", "scram-sha-256-plus",
     "scram-sha-1-plus", "scram-sha-256", "scram-sha-1", "oauthbearer",
@@ -28,90 +26,6 @@ const char *const account_auth_names[] = {"auto", "scram-sha-256-plus",
 
 static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
 static const char *const compress_names[] = {"auto", "yes", "no", NULL};
-
-static int parse_imap(
-    void *, const struct conf *, const struct conf_line *, struct err *);
-static int parse_pop3(
-    void *, const struct conf *, const struct conf_line *, struct err *);
-static int parse_smtp(
-    void *, const struct conf *, const struct conf_line *, struct err *);
-
-#define AT(member) offsetof(struct account, member)
-
-const struct conf_key account_keys[] = {
-    {.name = "address", .type = CONF_TEXT, .offset = AT(address)},
-    {.name = "user", .type = CONF_STRING, .offset = AT(user)},
-    {.name = "imap", .type = CONF_CUSTOM, .parse = parse_imap},
-    {.name = "pop3", .type = CONF_CUSTOM, .parse = parse_pop3},
-    {.name = "smtp", .type = CONF_CUSTOM, .parse = parse_smtp},
-    {.name = "discover", .type = CONF_BOOL, .offset = AT(discover)},
-    {.name = "password-command",
-	.type = CONF_COMMAND,
-	.offset = AT(password_command)},
-    {.name = "token-command",
-	.type = CONF_COMMAND,
-	.offset = AT(token_command)},
-    {.name = "password-file", .type = CONF_PATH, .offset = AT(password_file)},
-    {.name = "credential", .type = CONF_STRING, .offset = AT(credential)},
-    {.name = "auth",
-	.type = CONF_ENUM,
-	.offset = AT(auth),
-	.names = account_auth_names},
-    {.name = "tls-ca", .type = CONF_PATH, .offset = AT(tls_ca)},
-    {.name = "tls-fingerprint",
-	.type = CONF_APPEND,
-	.offset = AT(tls_fingerprints)},
-    {.name = "tls-certificate",
-	.type = CONF_PATH,
-	.offset = AT(tls_certificate)},
-    {.name = "tls-key", .type = CONF_PATH, .offset = AT(tls_key)},
-    {.name = "tls-min",
-	.type = CONF_ENUM,
-	.offset = AT(tls_min),
-	.names = tls_min_names},
-    {.name = "timeout", .type = CONF_DURATION, .offset = AT(timeout)},
-    {.name = "proxy", .type = CONF_STRING, .offset = AT(proxy)},
-    {.name = "source-address",
-	.type = CONF_STRING,
-	.offset = AT(source_address)},
-    {.name = "tunnel", .type = CONF_COMMAND, .offset = AT(tunnel)},
-    {.name = "compress",
-	.type = CONF_ENUM,
-	.offset = AT(compress),
-	.names = compress_names},
-    {0},
-};
-
-void
-account_init(struct account *a)
-{
-	*a = (struct account){.timeout = 60000};
-}
-
-void
-account_clear(struct account *a)
-{
-	free(a->name);
-	free(a->address);
-	free(a->user);
-	url_clear(&a->imap);
-	url_clear(&a->pop3);
-	url_clear(&a->smtp);
-	free(a->password_command);
-	free(a->token_command);
-	free(a->password_file);
-	free(a->credential);
-	free(a->tls_ca);
-	words_clear(&a->tls_fingerprints);
-	free(a->tls_certificate);
-	free(a->tls_key);
-	free(a->proxy);
-	free(a->source_address);
-	free(a->tunnel);
-	account_init(a);
-}
-
-/* --- servers ------------------------------------------------------------- */
 
 /* LMTP is as good as SMTP: it takes mail too. */
 static int
@@ -142,30 +56,86 @@ parse_url(struct url *to, enum url_proto proto, const char *scheme,
 }
 
 static int
-parse_imap(void *target, const struct conf *c, const struct conf_line *l,
+parse_server(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
+	struct account *a = target;
+
 	(void)c;
-	return parse_url(
-	    &((struct account *)target)->imap, URL_IMAP, "imaps", l, e);
+	if (strcmp(l->keyword, "imap") == 0)
+		return parse_url(&a->imap, URL_IMAP, "imaps", l, e);
+	if (strcmp(l->keyword, "pop3") == 0)
+		return parse_url(&a->pop3, URL_POP3, "pop3s", l, e);
+	return parse_url(&a->smtp, URL_SMTP, "submissions", l, e);
 }
 
-static int
-parse_pop3(void *target, const struct conf *c, const struct conf_line *l,
-    struct err *e)
+#define SERVER(word)                                                     \
+	{                                                                \
+		.name = word, .type = CONF_CUSTOM, .parse = parse_server \
+	}
+#define KEY(word, kind, member)                            \
+	{                                                  \
+		.name = word, .type = CONF_##kind,         \
+		.offset = offsetof(struct account, member) \
+	}
+#define ONE_OF(word, member, list)                                        \
+	{                                                                 \
+		.name = word, .type = CONF_ENUM,                          \
+		.offset = offsetof(struct account, member), .names = list \
+	}
+
+const struct conf_key account_keys[] = {
+    KEY("address", TEXT, address),
+    KEY("user", STRING, user),
+    SERVER("imap"),
+    SERVER("pop3"),
+    SERVER("smtp"),
+    KEY("discover", BOOL, discover),
+    KEY("password-command", COMMAND, password_command),
+    KEY("token-command", COMMAND, token_command),
+    KEY("password-file", PATH, password_file),
+    KEY("credential", STRING, credential),
+    ONE_OF("auth", auth, account_auth_names),
+    KEY("tls-ca", PATH, tls_ca),
+    KEY("tls-fingerprint", APPEND, tls_fingerprints),
+    KEY("tls-certificate", PATH, tls_certificate),
+    KEY("tls-key", PATH, tls_key),
+    ONE_OF("tls-min", tls_min, tls_min_names),
+    KEY("timeout", DURATION, timeout),
+    KEY("proxy", STRING, proxy),
+    KEY("source-address", STRING, source_address),
+    KEY("tunnel", COMMAND, tunnel),
+    ONE_OF("compress", compress, compress_names),
+    {0},
+};
+
+void
+account_init(struct account *a)
 {
-	(void)c;
-	return parse_url(
-	    &((struct account *)target)->pop3, URL_POP3, "pop3s", l, e);
+	*a = (struct account){.timeout = 60000};
 }
 
-static int
-parse_smtp(void *target, const struct conf *c, const struct conf_line *l,
-    struct err *e)
+void
+account_clear(struct account *a)
 {
-	(void)c;
-	return parse_url(
-	    &((struct account *)target)->smtp, URL_SMTP, "submissions", l, e);
+	free(a->name);
+	free(a->address);
+	free(a->user);
+	url_clear(&a->imap);
+	url_clear(&a->pop3);
+	url_clear(&a->smtp);
+	free(a->password_command);
+	free(a->token_command);
+	free(a->password_file);
+	free(a->credential);
+	free(a->tls_ca);
+	words_clear(&a->tls_fingerprints);
+	free(a->tls_certificate);
+	free(a->tls_key);
+	free(a->proxy);
+	free(a->source_address);
+	free(a->tunnel);
+	account_init(a);
 }
 
 /* --- checks -------------------------------------------------------------- */
@@ -207,94 +177,26 @@ derive_user(struct account *a, const struct check *k)
 		a->user = span_dup(s);
 }
 
-/* Hex as openssl prints it has colons and capitals; pins have neither. */
-static bool
-normalize_hex(char **pin)
+static void
+check_pins(const struct account *a, const struct check *k)
 {
-	struct span s = span_skip(span_of(*pin), strlen("sha256:"));
-	struct buf digits, bytes;
-	bool good;
+	struct err e;
 	size_t i;
 
-	buf_init(&digits, 2 * SHA256_BYTES + (size_t)8);
-	buf_init(&bytes, SHA256_BYTES);
-	buf_puts(&digits, "sha256:");
-	for (i = 0; i < s.n && buf_room(&digits) > 0; i++)
-		if (s.p[i] >= 'A' && s.p[i] <= 'F')
-			buf_putc(&digits, (char)(s.p[i] + ('a' - 'A')));
-		else if (s.p[i] != ':')
-			buf_putc(&digits, s.p[i]);
-	good = dec_hex(&bytes, span_skip(buf_span(&digits), 7)) == 0 &&
-	       bytes.len == SHA256_BYTES;
-	if (good) {
-		free(*pin);
-		*pin = mem_strdup(buf_cstr(&digits));
-	}
-	buf_clear(&digits);
-	buf_clear(&bytes);
-	return good;
-}
-
-static bool
-is_spki(const char *pin)
-{
-	struct span s = span_skip(span_of(pin), strlen("spki-sha256:"));
-	struct buf bytes;
-	bool good;
-
-	buf_init(&bytes, SHA256_BYTES);
-	good = dec_base64(&bytes, s) == 0 && bytes.len == SHA256_BYTES;
-	buf_clear(&bytes);
-	return good;
+	for (i = 0; i < a->tls_fingerprints.n; i++)
+		if (tls_pin_check(a->tls_fingerprints.v[i], &e) == -1)
+			complain(k, "tls-fingerprint", e.text);
 }
 
 static void
-check_pins(struct account *a, const struct check *k)
+check_proxy(const char *url, const struct check *k)
 {
-	size_t i;
+	struct socks s;
+	struct err e;
 
-	for (i = 0; i < a->tls_fingerprints.n; i++) {
-		char **pin = &a->tls_fingerprints.v[i];
-
-		if (strncmp(*pin, "sha256:", 7) == 0) {
-			if (!normalize_hex(pin))
-				complain(k, "tls-fingerprint",
-				    "sha256: needs 64 hex digits");
-		} else if (strncmp(*pin, "spki-sha256:", 12) == 0) {
-			if (!is_spki(*pin))
-				complain(k, "tls-fingerprint",
-				    "spki-sha256: needs 44 base64 characters");
-		} else
-			complain(k, "tls-fingerprint",
-			    "must begin with sha256: or spki-sha256:");
-	}
-}
-
-/* socks5://[user[:password]@]host[:port] */
-static bool
-is_proxy(const char *url)
-{
-	struct span s = span_of(url), rest;
-	uint64_t port = 1080;
-	ptrdiff_t at;
-
-	if (!span_prefix(s, "socks5://"))
-		return false;
-	s = span_skip(s, strlen("socks5://"));
-	while ((at = span_find(s, '@')) != -1)
-		s = span_skip(s, (size_t)at + 1);
-	if (s.n > 0 && s.p[s.n - 1] == '/')
-		s.n--;
-	rest = s;
-	if (s.n > 0 && s.p[0] == '[' && (at = span_find(s, ']')) != -1)
-		rest = span_skip(s, (size_t)at);
-	at = span_find(rest, ':');
-	if (at != -1 &&
-	    (!span_number(span_skip(rest, (size_t)at + 1), 65535, &port) ||
-		port == 0))
-		return false;
-	return s.n > 0 && rest.p + (at == -1 ? (ptrdiff_t)rest.n : at) > s.p &&
-	       span_find(s, '/') == -1;
+	if (socks_parse(url, &s, &e) == -1)
+		complain(k, "proxy", "must look like socks5://HOST:PORT");
+	socks_clear(&s);
 }
 
 static bool
@@ -311,8 +213,8 @@ check_network(const struct account *a, const struct check *k)
 {
 	if (a->timeout < 1000)
 		complain(k, "timeout", "must be 1s or more");
-	if (a->proxy != NULL && !is_proxy(a->proxy))
-		complain(k, "proxy", "must look like socks5://HOST:PORT");
+	if (a->proxy != NULL)
+		check_proxy(a->proxy, k);
 	if (a->source_address != NULL && !is_ip(a->source_address))
 		complain(k, "source-address", "must be an IP address");
 	if (a->tunnel != NULL && a->proxy != NULL)

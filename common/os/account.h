@@ -30,7 +30,7 @@ struct account {
 	int auth; /* index into account_auth_names; 0: automatic */
 	/* TLS, section 3.4 */
 	char *tls_ca;
-	struct words tls_fingerprints; /* account_check(): hex in lower case */
+	struct words tls_fingerprints;
 	char *tls_certificate, *tls_key;
 	int tls_min; /* enum account_tls_min */
 	/* network, section 3.5 */

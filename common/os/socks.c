@@ -33,31 +33,30 @@ socks_clear(struct socks *s)
 	free(s->host);
 }
 
-/* host[:port], [v6]:port */
+/* host[:port][/], [v6][:port][/] */
 static bool
 parse_authority(struct socks *s, struct span at)
 {
-	struct span host, port;
-	uint64_t n = PORT;
+	size_t bracket = at.n > 0 && at.p[0] == '[' ? 1 : 0;
+	uint64_t port = PORT;
+	struct span host;
+	ptrdiff_t end;
 
 	if (at.n > 0 && at.p[at.n - 1] == '/')
 		at.n--;
-	if (at.n > 0 && at.p[0] == '[') {
-		at = span_skip(at, 1);
-		if (span_find(at, ']') == -1 || !span_cut(&at, ']', &host))
-			return false;
-		if (at.n > 0 && at.p[0] != ':')
-			return false;
-		port = span_skip(at, 1);
-	} else {
-		if (!span_cut(&at, ':', &host))
-			return false;
-		port = at;
-	}
-	if (host.n == 0 || (port.n > 0 && !span_number(port, 65535, &n)))
+	at = span_skip(at, bracket);
+	end = span_find(at, bracket ? ']' : ':');
+	if (bracket && end == -1)
+		return false;
+	host = end == -1 ? at : span_bytes(at.p, (size_t)end);
+	at = span_skip(at, host.n + bracket);
+	if (at.n > 0 &&
+	    (at.p[0] != ':' || !span_number(span_skip(at, 1), 65535, &port)))
+		return false;
+	if (host.n == 0 || span_find(host, '/') != -1 || port == 0)
 		return false;
 	s->host = span_dup(host);
-	s->port = (uint16_t)n;
+	s->port = (uint16_t)port;
 	return true;
 }
 
