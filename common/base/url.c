@@ -80,9 +80,8 @@ unknown_scheme(struct span name, struct err *e)
 	                                    : suggest(word, names, N_SCHEMES);
 	if (nearest != NULL)
 		err_set(e, ERR_CONFIG,
-		    "unknown URL scheme \"%s\": did you "
-		    "mean %s?",
-		    word, nearest);
+		    "unknown URL scheme \"%s\": did you mean %s?", word,
+		    nearest);
 	else
 		err_set(e, ERR_CONFIG,
 		    "unknown URL scheme \"%s\": use imaps, "
@@ -135,8 +134,7 @@ take_user(struct span in, struct url *u, struct err *e)
 	if (strcasestr(in.p, ";auth=") != NULL &&
 	    strcasestr(in.p, ";auth=") < in.p + in.n)
 		return err_set(e, ERR_CONFIG,
-		    "\";AUTH=\" is not taken in a "
-		    "URL: use the keyword auth");
+		    "\";AUTH=\" is not taken in a URL: use the keyword auth");
 	return decode(in, "user", &u->user, e);
 }
 
@@ -187,8 +185,7 @@ take_host(struct span in, struct url *u, struct err *e)
 		host = span_skip(host, 1);
 	if (host.n == 0)
 		return err_set(e, ERR_CONFIG,
-		    "no host in the URL: write "
-		    "scheme://user@host");
+		    "no host in the URL: write scheme://user@host");
 	if (decode(host, "host", &u->host, e) == -1)
 		return -1;
 	if (!host_valid(u->host, bracketed))
@@ -248,8 +245,7 @@ url_parse(const char *text, struct url *url_r, struct err *e)
 	*url_r = (struct url){0};
 	if (n == 0)
 		return err_set(e, ERR_CONFIG,
-		    "not a URL: it is written "
-		    "imaps://user@host/folder");
+		    "not a URL: it is written imaps://user@host/folder");
 	if (strlen(text) > URL_MAX)
 		return err_set(
 		    e, ERR_CONFIG, "a URL of over %d bytes", URL_MAX);

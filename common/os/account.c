@@ -44,8 +44,7 @@ parse_url(struct url *to, enum url_proto proto, const char *scheme,
 		return -1;
 	if (u.proto != proto && (proto != URL_SMTP || u.proto != URL_LMTP)) {
 		err_set(e, ERR_CONFIG,
-		    "%s:// is another protocol; write "
-		    "%s://HOST",
+		    "%s:// is another protocol; write %s://HOST",
 		    url_scheme(&u), scheme);
 		url_clear(&u);
 		return -1;
@@ -161,8 +160,7 @@ derive_user(struct account *a, const struct check *k)
 
 	if (a->address != NULL && !header_address(span_of(a->address), &s)) {
 		complain(k, "address",
-		    "has no address in it; write: Name "
-		    "<user@example.org>");
+		    "has no address in it; write: Name <user@example.org>");
 		return;
 	}
 	if (a->user != NULL)

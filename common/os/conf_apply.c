@@ -75,9 +75,8 @@ none_of(const char *word, const char *const *names, struct err *e)
 		err_set(e, ERR_CONFIG, "needs one of: %s", buf_cstr(&list));
 	else if (near != NULL)
 		err_set(e, ERR_CONFIG,
-		    "'%s' is not one of: %s (did you mean "
-		    "'%s'?)",
-		    word, buf_cstr(&list), near);
+		    "'%s' is not one of: %s (did you mean '%s'?)", word,
+		    buf_cstr(&list), near);
 	else
 		err_set(e, ERR_CONFIG, "'%s' is not one of: %s", word,
 		    buf_cstr(&list));
@@ -188,8 +187,7 @@ check_count(const struct conf_key *k, const struct conf_line *l, struct err *e)
 	if (n == 0)
 		return err_set(e, ERR_CONFIG, "needs a value");
 	return err_set(e, ERR_CONFIG,
-	    "takes one value, not %zu: '%s' (quotes "
-	    "make one of several words)",
+	    "takes one value, not %zu: '%s' (quotes make one of several words)",
 	    n, l->text);
 }
 
@@ -223,16 +221,12 @@ set(struct apply *a, const struct hit *h, const struct conf_line *l, bool add,
 		if (time_duration(word, to))
 			return 0;
 		return err_set(e, ERR_CONFIG,
-		    "'%s' is not a duration (like "
-		    "90s, 15m, 2h or 14d)",
-		    word);
+		    "'%s' is not a duration (like 90s, 15m, 2h or 14d)", word);
 	case CONF_SIZE:
 		if (time_size(word, to))
 			return 0;
 		return err_set(e, ERR_CONFIG,
-		    "'%s' is not a size (like 500k, "
-		    "25M or 2G)",
-		    word);
+		    "'%s' is not a size (like 500k, 25M or 2G)", word);
 	case CONF_NUMBER:
 		return set_number(to, k, word, e);
 	case CONF_ENUM:

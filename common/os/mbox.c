@@ -299,9 +299,8 @@ mbox_settle(int fd, int64_t at, int msg_fd, const char *name, struct err *e)
 		return err_sys(e, ERR_LOCAL, "mbox");
 	if (st.st_size > at && at + c.same == st.st_size &&
 	    ftruncate(fd, at) == -1)
-		return err_sys(e, ERR_LOCAL,
-		    "mbox: cannot cut off what was "
-		    "written half");
+		return err_sys(
+		    e, ERR_LOCAL, "mbox: cannot cut off what was written half");
 	if (mbox_write(fd, msg_fd, name, e) == -1)
 		return -1;
 	return file_sync(fd, "mbox", e);

@@ -181,10 +181,9 @@ set_aside(const char *path)
 
 /* What makes a commit durable, and keeps temporary files out of /tmp. */
 static const char setup[] = "PRAGMA journal_mode = WAL;"
-			    "PRAGMA synchronous = FULL;"
-			    "PRAGMA temp_store = MEMORY;"
-			    "PRAGMA cache_size = -1024;"
-			    "PRAGMA busy_timeout = 5000;";
+			    "PRAGMA synchronous = FULL;PRAGMA temp_store = "
+			    "MEMORY;PRAGMA cache_size = -1024;PRAGMA "
+			    "busy_timeout = 5000;";
 
 static bool
 is_damage(struct store *s)

@@ -373,9 +373,8 @@ server_final(struct scram *s, struct span in, struct err *e)
 	buf_clear(&sig);
 	if (!same)
 		return err_set(e, ERR_AUTH,
-		    "SCRAM: the server's signature is "
-		    "wrong: it does not know the password, so it is not the "
-		    "real one");
+		    "SCRAM: the server's signature is wrong: it does not know "
+		    "the password, so it is not the real one");
 	s->state = PROVED;
 	return 0;
 }
