@@ -19,6 +19,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/mbox.h"
+#include "os/stop.h"
 
 #define HEAD_MAX (16 * 1024)
 
@@ -280,6 +281,19 @@ inbox_abort(struct inbox *in)
 	in->open = false;
 }
 
+/* A stop: commands that have not begun would hold it up. */
+static int
+stop(struct inbox *in, struct err *e)
+{
+	const size_t *cookies;
+	size_t n;
+
+	inbox_abort(in);
+	if (inbox_settle(in, true, &cookies, &n, e) == -1)
+		return -1;
+	return err_set(e, ERR_TEMP, "stopped");
+}
+
 int
 inbox_end(struct inbox *in, bool check_known, enum inbox_result *result_r,
     struct err *e)
@@ -299,6 +313,8 @@ inbox_end(struct inbox *in, bool check_known, enum inbox_result *result_r,
 			                   : seen_rekey(in->seen, &it->key, e);
 		}
 	}
+	if (in->fetch->commands.n > 0 && stop_requested())
+		return stop(in, e);
 	if (spool_flush(&in->spool, e) == -1)
 		return -1;
 	if (inbox_process(in, &drop, e) == -1) {

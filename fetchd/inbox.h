@@ -46,7 +46,8 @@ int inbox_data(struct inbox *, const char *, size_t, struct err *);
 /* Says which message it is, when that became known only behind the data. */
 void inbox_identify(struct inbox *, const struct inbox_item *);
 /* With check_known, a message whose header the state knows is dropped.  For
- * INBOX_REFUSED, *e says why. */
+ * INBOX_REFUSED, *e says why.  After a stop no further command is started:
+ * then -1 with ERR_TEMP. */
 int inbox_end(
     struct inbox *, bool check_known, enum inbox_result *, struct err *);
 void inbox_abort(struct inbox *); /* it will not be complete */

@@ -88,16 +88,20 @@ run_command(struct inbox *in, size_t index, int out, const struct words *env,
 	if (lseek(in->spool.fd, 0, SEEK_SET) == -1)
 		return err_sys(e, ERR_LOCAL, "%s", in->spool_dir);
 	if (ask_command(in->ask_fd, (int)index, in->spool.fd, out, env, &status,
-		e) == -1)
-		return err_prefix(e, "%s", line);
+		e) == -1) {
+		/* Whatever it was: this message stays, the others go on. */
+		e->kind = ERR_MESSAGE;
+		e->code = 0;
+		return -1;
+	}
 	command_status(status, text);
 	if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || out != -1)) {
 		*code_r = WEXITSTATUS(status);
 		if (*code_r != 0)
-			err_set(e, ERR_MESSAGE, "%s: %s", line, text);
+			err_set(e, ERR_MESSAGE, "'%s': %s", line, text);
 		return 0;
 	}
-	return err_set(e, ERR_MESSAGE, "%s: %s", line, text);
+	return err_set(e, ERR_MESSAGE, "'%s': %s", line, text);
 }
 
 /* 1: passed; 0: dropped; -1: refused. */
@@ -122,7 +126,7 @@ run_filters(struct inbox *in, const struct words *env, struct err *e)
 			return 0;
 		size = lseek(out, 0, SEEK_END);
 		if (size <= 0)
-			return err_set(e, ERR_MESSAGE, "%s: gave nothing back",
+			return err_set(e, ERR_MESSAGE, "'%s': gave nothing back",
 			    in->fetch->commands.v[i]);
 		in->spool.bytes = (uint64_t)size;
 	}

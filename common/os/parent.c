@@ -182,7 +182,7 @@ start_servant(struct job *j, const struct ask_msg *m, const int fds[2])
 	die_with(parent);
 	if (m->type == ASK_COMMAND) {
 		/* A stop lets the message in hand finish. */
-		stop_install_worker();
+		stop_ignore();
 		serve_command(j, m, fds);
 	}
 	else if (m->type == ASK_TUNNEL)

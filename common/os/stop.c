@@ -90,6 +90,16 @@ stop_install_worker(void)
 	install(SIG_IGN, handle);
 }
 
+void
+stop_ignore(void)
+{
+	install(SIG_IGN, SIG_IGN);
+	requested = 0;
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	pipe_fds[0] = pipe_fds[1] = -1;
+}
+
 bool
 stop_requested(void)
 {

@@ -18,6 +18,12 @@ void stop_install(void);
  */
 void stop_install_worker(void);
 
+/*
+ * In a forked helper that is to finish what it was started for: nothing, and
+ * nothing that was asked for before, ends it.
+ */
+void stop_ignore(void);
+
 bool stop_requested(void);
 
 /* Asks for an end from inside, as a signal would. */

@@ -102,7 +102,14 @@ same_mail() {
 		"$(maildir_digest "$1")" "mail in $1"
 }
 
-# N FILE: waits until a shell command succeeds, 10 s at most.
+# PID: that process has ended, whoever may have to collect it.
+gone() {
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+	[[ $stat == *") Z "* ]]
+}
+
+# COMMAND...: waits until it succeeds, 10 s at most.
 await() {
 	local i
 	for ((i = 0; i < 500; i++)); do
