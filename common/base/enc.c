@@ -127,7 +127,7 @@ dec_percent(struct buf *out, struct span in)
 	int v;
 
 	for (i = 0; i < in.n; i++) {
-		v = in.p[i];
+		v = (unsigned char)in.p[i];
 		if (v == '%') {
 			if (in.n - i < 3 || (v = hex_pair(in.p + i + 1)) <= 0)
 				return -1;
