@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-#include "base/enc.h"
-
 /* Longer command lines are refused by servers; such a response waits for the
  * challenge, where lines may be longer. */
 #define COMMAND_MAX 8000
@@ -133,44 +131,26 @@ starttls_done(struct imap_session *s, const struct imap_ev *ev, struct err *e)
 
 /* --- the login --------------------------------------------------------- */
 
-static void
-send_encoded(struct imap_session *s, struct span answer)
-{
-	struct buf line;
-
-	buf_init(&line, 2 * ANSWER_MAX);
-	(void)enc_base64(&line, answer);
-	imap_send_line(s->imap, buf_span(&line));
-	buf_wipe(&line);
-}
-
 /* The first response, when it may go with the command: " text"; else the
  * exchange is begun anew when the server asks. */
 static int
 initial(
     struct imap_session *s, sasl_set offered, struct buf *out, struct err *e)
 {
-	struct buf plain;
-	int r;
-
 	if (!imap_has(s->imap, IMAP_CAP_SASL_IR) || !sasl_client_first(s->sasl))
 		return 0;
-	buf_init(&plain, ANSWER_MAX);
-	r = sasl_step(s->sasl, span_of(NULL), &plain, e);
 	(void)buf_putc(out, ' ');
-	if (r == 0 && plain.len == 0)
+	if (sasl_answer(s->sasl, span_of(NULL), out, e) == -1)
+		return -1;
+	if (out->len == 1)
 		(void)buf_putc(out, '=');
-	else if (r == 0)
-		(void)enc_base64(out, buf_span(&plain));
-	buf_wipe(&plain);
-	if (r == 0 && out->len + 64 > COMMAND_MAX) {
+	s->spoken = out->len + 64 <= COMMAND_MAX;
+	if (!s->spoken) {
 		buf_reset(out);
 		sasl_free(s->sasl);
 		s->sasl = sasl_new(s->mech, offered, s->login);
-		return 0;
 	}
-	s->spoken = true;
-	return r;
+	return 0;
 }
 
 static int
@@ -182,7 +162,7 @@ authenticate(struct imap_session *s, sasl_set offered, struct err *e)
 	sasl_free(s->sasl);
 	s->sasl = sasl_new(s->mech, offered, s->login);
 	s->spoken = !sasl_client_first(s->sasl);
-	buf_init(&first, 2 * ANSWER_MAX);
+	buf_init(&first, ANSWER_MAX);
 	if ((r = initial(s, offered, &first, e)) == 0) {
 		imap_begin(s->imap, IMAP_V_AUTHENTICATE, 0);
 		imap_put(s->imap, "AUTHENTICATE %s", sasl_name(s->mech));
@@ -208,7 +188,6 @@ static int
 choose(struct imap_session *s, enum imap_session_ev *ev_r, struct err *e)
 {
 	sasl_set offered = s->imap->mechs;
-	enum sasl_need need;
 
 	if (!imap_has(s->imap, IMAP_CAP_LOGINDISABLED))
 		offered |= SASL_BIT(SASL_NATIVE);
@@ -217,9 +196,7 @@ choose(struct imap_session *s, enum imap_session_ev *ev_r, struct err *e)
 	if (s->mech == SASL_NOTHING)
 		return err_set(e, ERR_CONFIG,
 		    "the server wants a login, but auth is set to none");
-	need = sasl_needs(s->mech);
-	if ((need == SASL_NEEDS_PASSWORD && s->login->password == NULL) ||
-	    (need == SASL_NEEDS_TOKEN && s->login->token == NULL)) {
+	if (sasl_lacks_secret(s->mech, s->login)) {
 		*ev_r = IMAP_SESSION_SECRET;
 		return 1;
 	}
@@ -240,28 +217,23 @@ choose(struct imap_session *s, enum imap_session_ev *ev_r, struct err *e)
 static int
 challenged(struct imap_session *s, struct span text, struct err *e)
 {
-	struct buf in, out;
-	int r = 0;
+	struct buf out;
+	int r;
 
 	if (s->mech == SASL_NATIVE)
 		return err_set(e, ERR_PROTO,
 		    "the server asks for more in the middle of LOGIN");
-	buf_init(&in, IMAP_LINE_MAX);
-	buf_init(&out, ANSWER_MAX);
-	if (s->spoken && dec_base64(&in, text) == -1)
-		r = err_set(
-		    e, ERR_PROTO, "the server's challenge is not base64");
+	if (!s->spoken)
+		text = span_of(NULL);
 	s->spoken = true;
-	if (r == 0)
-		r = sasl_step(s->sasl, buf_span(&in), &out, e);
-	if (r == 0)
-		send_encoded(s, buf_span(&out));
+	buf_init(&out, ANSWER_MAX);
+	if ((r = sasl_answer(s->sasl, text, &out, e)) == 0)
+		imap_send_line(s->imap, buf_span(&out));
 	else {
 		imap_send_line(s->imap, span_of("*"));
 		err_prefix(e, "logging in as %s with %s", s->login->user,
 		    sasl_name(s->mech));
 	}
-	buf_clear(&in);
 	buf_wipe(&out);
 	return r;
 }

@@ -15,6 +15,8 @@
 #include "base/mem.h"
 #include "proto/scram.h"
 
+#define ANSWER_MAX ((size_t)64 * 1024)
+
 struct sasl {
 	enum sasl_mech mech;
 	unsigned int step; /* challenges taken so far */
@@ -27,26 +29,30 @@ struct sasl {
 	char error[64];      /* OAuth status */
 };
 
-static const char *const names[] = {
-    [SASL_SCRAM_SHA_256_PLUS] = "SCRAM-SHA-256-PLUS",
-    [SASL_SCRAM_SHA_1_PLUS] = "SCRAM-SHA-1-PLUS",
-    [SASL_SCRAM_SHA_256] = "SCRAM-SHA-256",
-    [SASL_SCRAM_SHA_1] = "SCRAM-SHA-1",
-    [SASL_OAUTHBEARER] = "OAUTHBEARER",
-    [SASL_XOAUTH2] = "XOAUTH2",
-    [SASL_EXTERNAL] = "EXTERNAL",
-    [SASL_CRAM_MD5] = "CRAM-MD5",
-    [SASL_PLAIN] = "PLAIN",
-    [SASL_LOGIN] = "LOGIN",
-    [SASL_NATIVE] = "login command",
-    [SASL_ANYTHING] = "any",
-    [SASL_NOTHING] = "none",
+static const struct {
+	const char *name;
+	enum sasl_need need;
+	unsigned int steps; /* challenges, a first empty one included */
+} mechs[] = {
+    [SASL_SCRAM_SHA_256_PLUS] = {"SCRAM-SHA-256-PLUS", SASL_NEEDS_PASSWORD, 3},
+    [SASL_SCRAM_SHA_1_PLUS] = {"SCRAM-SHA-1-PLUS", SASL_NEEDS_PASSWORD, 3},
+    [SASL_SCRAM_SHA_256] = {"SCRAM-SHA-256", SASL_NEEDS_PASSWORD, 3},
+    [SASL_SCRAM_SHA_1] = {"SCRAM-SHA-1", SASL_NEEDS_PASSWORD, 3},
+    [SASL_OAUTHBEARER] = {"OAUTHBEARER", SASL_NEEDS_TOKEN, 2},
+    [SASL_XOAUTH2] = {"XOAUTH2", SASL_NEEDS_TOKEN, 2},
+    [SASL_EXTERNAL] = {"EXTERNAL", SASL_NEEDS_NOTHING, 1},
+    [SASL_CRAM_MD5] = {"CRAM-MD5", SASL_NEEDS_PASSWORD, 1},
+    [SASL_PLAIN] = {"PLAIN", SASL_NEEDS_PASSWORD, 1},
+    [SASL_LOGIN] = {"LOGIN", SASL_NEEDS_PASSWORD, 2},
+    [SASL_NATIVE] = {"login command", SASL_NEEDS_PASSWORD, 0},
+    [SASL_ANYTHING] = {"any", SASL_NEEDS_NOTHING, 0},
+    [SASL_NOTHING] = {"none", SASL_NEEDS_NOTHING, 0},
 };
 
 const char *
 sasl_name(enum sasl_mech m)
 {
-	return names[m];
+	return mechs[m].name;
 }
 
 enum sasl_mech
@@ -54,35 +60,22 @@ sasl_by_name(struct span s)
 {
 	unsigned int m;
 
-	for (m = 0; m < SASL_N; m++) {
-		if (span_caseeq(s, names[m]))
-			break;
-	}
+	for (m = 0; m < SASL_N && !span_caseeq(s, mechs[m].name); m++)
+		;
 	return (enum sasl_mech)m;
 }
 
 enum sasl_need
 sasl_needs(enum sasl_mech m)
 {
-	switch (m) {
-	case SASL_OAUTHBEARER:
-	case SASL_XOAUTH2:
-		return SASL_NEEDS_TOKEN;
-	case SASL_SCRAM_SHA_256_PLUS:
-	case SASL_SCRAM_SHA_1_PLUS:
-	case SASL_SCRAM_SHA_256:
-	case SASL_SCRAM_SHA_1:
-	case SASL_CRAM_MD5:
-	case SASL_PLAIN:
-	case SASL_LOGIN:
-	case SASL_NATIVE:
-		return SASL_NEEDS_PASSWORD;
-	case SASL_EXTERNAL:
-	case SASL_ANYTHING:
-	case SASL_NOTHING:
-		break;
-	}
-	return SASL_NEEDS_NOTHING;
+	return mechs[m].need;
+}
+
+bool
+sasl_lacks_secret(enum sasl_mech m, const struct sasl_login *l)
+{
+	return (sasl_needs(m) == SASL_NEEDS_PASSWORD && l->password == NULL) ||
+	       (sasl_needs(m) == SASL_NEEDS_TOKEN && l->token == NULL);
 }
 
 /* --- choosing ---------------------------------------------------------- */
@@ -126,12 +119,12 @@ why_not(enum sasl_mech m, const struct sasl_login *l)
 		return WEAK;
 	if (shows_secret(m) && !l->private_path)
 		return NO_TLS;
-	if (sasl_needs(m) == SASL_NEEDS_PASSWORD && l->password == NULL &&
-	    !l->can_password)
-		return NO_PASSWORD;
-	if (sasl_needs(m) == SASL_NEEDS_TOKEN && l->token == NULL &&
-	    !l->can_token)
-		return NO_TOKEN;
+	if (sasl_lacks_secret(m, l)) {
+		if (sasl_needs(m) == SASL_NEEDS_PASSWORD && !l->can_password)
+			return NO_PASSWORD;
+		if (sasl_needs(m) == SASL_NEEDS_TOKEN && !l->can_token)
+			return NO_TOKEN;
+	}
 	if (m == SASL_EXTERNAL && !l->client_cert)
 		return NO_CERT;
 	if (is_plus(m) && !can_bind(l))
@@ -148,7 +141,7 @@ add_names(struct buf *b, sasl_set set)
 	for (m = 0; m < SASL_N; m++) {
 		if ((set & SASL_BIT(m)) == 0)
 			continue;
-		buf_printf(b, "%s%s", sep, names[m]);
+		buf_printf(b, "%s%s", sep, mechs[m].name);
 		sep = ", ";
 	}
 }
@@ -168,7 +161,8 @@ none_fits(sasl_set offered, const struct sasl_login *l, struct err *e)
 		buf_puts(&b, "no way to log in that is known here");
 	else if (l->pinned != SASL_ANYTHING &&
 		 (offered & SASL_BIT(l->pinned)) == 0)
-		buf_printf(&b, ", but auth is set to %s", names[l->pinned]);
+		buf_printf(
+		    &b, ", but auth is set to %s", mechs[l->pinned].name);
 	else {
 		for (m = 0; m < SASL_N; m++) {
 			if ((offered & SASL_BIT(m)) != 0)
@@ -326,7 +320,6 @@ keep_status(struct sasl *s, struct span json)
 static int
 step_oauthbearer(struct sasl *s, struct span challenge, struct buf *out)
 {
-	const char *p;
 	int rc = 0;
 
 	if (s->step > 0) {
@@ -334,14 +327,7 @@ step_oauthbearer(struct sasl *s, struct span challenge, struct buf *out)
 		return buf_putc(out, 1);
 	}
 	rc |= buf_puts(out, "n,a=");
-	for (p = s->user; *p != '\0'; p++) {
-		if (*p == ',')
-			rc |= buf_puts(out, "=2C");
-		else if (*p == '=')
-			rc |= buf_puts(out, "=3D");
-		else
-			rc |= buf_putc(out, *p);
-	}
+	rc |= scram_put_name(out, span_of(s->user));
 	rc |= buf_printf(out, ",\1host=%s\1port=%u\1auth=Bearer %s\1\1",
 	    s->host, (unsigned int)s->port, s->token);
 	return rc;
@@ -388,32 +374,6 @@ step_cram_md5(
 	return enc_hex(out, span_bytes(sum, n));
 }
 
-/* How many challenges the mechanism takes, its first empty one included. */
-static unsigned int
-steps(enum sasl_mech m)
-{
-	switch (m) {
-	case SASL_SCRAM_SHA_256_PLUS:
-	case SASL_SCRAM_SHA_1_PLUS:
-	case SASL_SCRAM_SHA_256:
-	case SASL_SCRAM_SHA_1:
-		return 3;
-	case SASL_OAUTHBEARER:
-	case SASL_XOAUTH2:
-	case SASL_LOGIN:
-		return 2;
-	case SASL_EXTERNAL:
-	case SASL_CRAM_MD5:
-	case SASL_PLAIN:
-		return 1;
-	case SASL_NATIVE:
-	case SASL_ANYTHING:
-	case SASL_NOTHING:
-		break;
-	}
-	return 0;
-}
-
 static int
 answer(struct sasl *s, struct span challenge, struct buf *out, struct err *e)
 {
@@ -447,17 +407,40 @@ int
 sasl_step(struct sasl *s, struct span challenge, struct buf *out, struct err *e)
 {
 	err_clear(e);
-	if (s->step >= steps(s->mech))
+	if (s->step >= mechs[s->mech].steps)
 		return err_set(e, ERR_PROTO, "%s: challenge after the end",
-		    names[s->mech]);
+		    mechs[s->mech].name);
 	if (answer(s, challenge, out, e) == -1) {
 		if (e->kind == ERR_NONE)
 			err_set(e, ERR_PROTO, "%s: answer is too long",
-			    names[s->mech]);
+			    mechs[s->mech].name);
 		return -1;
 	}
 	s->step++;
 	return 0;
+}
+
+int
+sasl_answer(
+    struct sasl *s, struct span challenge, struct buf *out, struct err *e)
+{
+	struct buf in, raw;
+	int rc;
+
+	buf_init(&in, challenge.n);
+	buf_init(&raw, ANSWER_MAX);
+	buf_reserve(&raw, 4096); /* a secret that is moved leaves a copy */
+	if (dec_base64(&in, challenge) == -1)
+		rc = err_set(e, ERR_PROTO, "%s: challenge is not base64",
+		    mechs[s->mech].name);
+	else
+		rc = sasl_step(s, buf_span(&in), &raw, e);
+	if (rc == 0 && enc_base64(out, buf_span(&raw)) == -1)
+		rc = err_set(e, ERR_PROTO, "%s: answer is too long",
+		    mechs[s->mech].name);
+	buf_clear(&in);
+	buf_wipe(&raw);
+	return rc;
 }
 
 int

@@ -73,6 +73,9 @@ int sasl_choose(sasl_set offered, const struct sasl_login *,
 enum sasl_need { SASL_NEEDS_NOTHING, SASL_NEEDS_PASSWORD, SASL_NEEDS_TOKEN };
 enum sasl_need sasl_needs(enum sasl_mech);
 
+/* Whether that secret is yet to be filled in. */
+bool sasl_lacks_secret(enum sasl_mech, const struct sasl_login *);
+
 /* One exchange. */
 struct sasl; /* owned by the caller through sasl_new/sasl_free */
 
@@ -101,6 +104,13 @@ bool sasl_client_first(const struct sasl *);
  * server's own refusal follows: that step returns 0.
  */
 int sasl_step(
+    struct sasl *, struct span challenge, struct buf *out, struct err *);
+
+/*
+ * The same in base64, as all three protocols have it: ERR_PROTO also for a
+ * challenge that is none, and when *out is full.
+ */
+int sasl_answer(
     struct sasl *, struct span challenge, struct buf *out, struct err *);
 
 /*

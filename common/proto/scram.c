@@ -107,25 +107,6 @@ static const struct range controls[] = {{0, 0x1f}, {0x7f, 0x9f}, {0x6dd, 0x6dd},
     {0x70f, 0x70f}, {0x180e, 0x180e}, {0x2028, 0x2029}, {0x2060, 0x2063},
     {0x206a, 0x206f}, {0xfff9, 0xfffc}, {0x1d173, 0x1d17a}};
 
-/* The code point at the front of valid UTF-8, and its length. */
-static uint32_t
-utf8_next(const char *p, size_t *len_r)
-{
-	const unsigned char *u = (const unsigned char *)p;
-	uint32_t c;
-	size_t i;
-
-	if (u[0] < 0x80) {
-		*len_r = 1;
-		return u[0];
-	}
-	*len_r = u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
-	c = u[0] & (0xffu >> (*len_r + 1));
-	for (i = 1; i < *len_r; i++)
-		c = c << 6 | (u[i] & 0x3fu);
-	return c;
-}
-
 /*
  * `out` may hold strlen(text) + 1: preparing never makes a text longer.  All
  * of it is reserved at once, so that growing leaves no copy of a password.
@@ -133,14 +114,13 @@ utf8_next(const char *p, size_t *len_r)
 static int
 saslprep(const char *text, const char *what, struct buf *out, struct err *e)
 {
-	size_t len;
+	struct span rest = span_of(text), at;
 	uint32_t c;
 
-	if (!enc_utf8_valid(span_of(text)))
+	if (!enc_utf8_valid(rest))
 		return err_set(e, ERR_AUTH, "SCRAM: the %s is not UTF-8", what);
-	buf_reserve(out, strlen(text) + 1);
-	for (; *text != '\0'; text += len) {
-		c = utf8_next(text, &len);
+	buf_reserve(out, rest.n + 1);
+	while (at = rest, enc_utf8_next(&rest, &c)) {
 		if (IN(spaces, c))
 			buf_putc(out, ' ');
 		else if (IN(nothings, c))
@@ -151,9 +131,25 @@ saslprep(const char *text, const char *what, struct buf *out, struct err *e)
 			    "which RFC 4013 forbids",
 			    what);
 		else
-			buf_append(out, text, len);
+			buf_append(out, at.p, at.n - rest.n);
 	}
 	return 0;
+}
+
+int
+scram_put_name(struct buf *out, struct span name)
+{
+	int rc = 0;
+
+	for (; name.n > 0; name = span_skip(name, 1)) {
+		if (name.p[0] == ',')
+			rc |= buf_puts(out, "=2C");
+		else if (name.p[0] == '=')
+			rc |= buf_puts(out, "=3D");
+		else
+			rc |= buf_putc(out, name.p[0]);
+	}
+	return rc;
 }
 
 static int
@@ -166,7 +162,6 @@ static int
 client_first(struct scram *s, struct buf *out, struct err *e)
 {
 	struct buf name, *t = &s->signed_text;
-	struct span rest;
 	int rc = 0;
 
 	buf_init(&name, strlen(s->user) + 1);
@@ -175,14 +170,7 @@ client_first(struct scram *s, struct buf *out, struct err *e)
 		return -1;
 	}
 	rc |= buf_puts(t, "n=");
-	for (rest = buf_span(&name); rest.n > 0; rest = span_skip(rest, 1)) {
-		if (rest.p[0] == ',')
-			rc |= buf_puts(t, "=2C");
-		else if (rest.p[0] == '=')
-			rc |= buf_puts(t, "=3D");
-		else
-			rc |= buf_putc(t, rest.p[0]);
-	}
+	rc |= scram_put_name(t, buf_span(&name));
 	buf_clear(&name);
 	rc |= buf_printf(t, ",r=%s", s->nonce);
 	rc |= buf_puts(out, s->gs2);

@@ -35,6 +35,9 @@ void scram_free(struct scram *); /* wipes its secrets; NULL is accepted */
 int scram_step(
     struct scram *, struct span challenge, struct buf *out, struct err *);
 
+/* Appends a saslname: ',' and '=' escaped (section 5.1).  -1: *out is full. */
+int scram_put_name(struct buf *out, struct span);
+
 /* 0 once the server has proved itself, else -1: ERR_AUTH. */
 int scram_finish(const struct scram *, struct err *);
 
