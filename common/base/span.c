@@ -49,6 +49,18 @@ span_prefix(struct span s, const char *t)
 	return s.n >= n && (n == 0 || strncasecmp(s.p, t, n) == 0);
 }
 
+bool
+span_says(struct span s, const char *const *texts)
+{
+	size_t i;
+
+	for (; s.n > 0; s = span_skip(s, 1))
+		for (i = 0; texts[i] != NULL; i++)
+			if (span_prefix(s, texts[i]))
+				return true;
+	return false;
+}
+
 ptrdiff_t
 span_find(struct span s, char c)
 {

@@ -23,6 +23,9 @@ bool span_caseeq(struct span, const char *cstr); /* ASCII case */
 bool span_same(struct span, struct span);
 bool span_prefix(struct span, const char *cstr); /* ASCII case */
 
+/* Whether one of the texts, NULL behind the last, is in it; ASCII case. */
+bool span_says(struct span, const char *const *texts);
+
 /* Index of the first such byte, or -1. */
 ptrdiff_t span_find(struct span, char);
 

@@ -131,8 +131,7 @@ take_user(struct span in, struct url *u, struct err *e)
 		    "no password belongs in a URL, "
 		    "since others can see a command's arguments: use "
 		    "password-command (a : in a user name is written %%3A)");
-	if (strcasestr(in.p, ";auth=") != NULL &&
-	    strcasestr(in.p, ";auth=") < in.p + in.n)
+	if (span_says(in, (const char *const[]){";auth=", NULL}))
 		return err_set(e, ERR_CONFIG,
 		    "\";AUTH=\" is not taken in a URL: use the keyword auth");
 	return decode(in, "user", &u->user, e);

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 
 /* What can be done about a refusal. */
@@ -187,17 +186,6 @@ imap_code_parse(struct imap *im, struct span s, struct imap_ev *ev)
 
 /* --- refusals ---------------------------------------------------------- */
 
-static bool
-says(struct span s, const char *words)
-{
-	size_t n = strlen(words), i;
-
-	for (i = 0; i + n <= s.n; i++)
-		if (strncasecmp(s.p + i, words, n) == 0)
-			return true;
-	return false;
-}
-
 /* Servers that give no code for "later" say it in one of these ways. */
 static bool
 says_later(struct span s)
@@ -205,13 +193,10 @@ says_later(struct span s)
 	static const char *const words[] = {"temporar", "try again", "too many",
 	    "simultaneous", "throttl", "backoff", "not connected", "overload",
 	    "unavailable", "in use", "locked by", "internal error",
-	    "maximum number of connections", "timed out", "timeout", "busy"};
-	size_t i;
+	    "maximum number of connections", "timed out", "timeout", "busy",
+	    NULL};
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (says(s, words[i]))
-			return true;
-	return false;
+	return span_says(s, words);
 }
 
 static bool

@@ -411,37 +411,17 @@ pop3_parse_list(struct span line, uint32_t *msg_r, uint64_t *size_r)
 	return true;
 }
 
-static bool
-says(struct span text, const char *const *words, size_t n)
-{
-	size_t i;
-
-	for (; text.n > 0; text = span_skip(text, 1)) {
-		for (i = 0; i < n; i++) {
-			if (span_prefix(text, words[i]))
-				return true;
-		}
-	}
-	return false;
-}
-
 /* Overload is the server's matter, whatever was asked. */
-static bool
-says_overload(struct span text)
-{
-	static const char *const words[] = {
-	    "throttl", "backoff", "authenticated but not connected"};
-
-	return says(text, words, sizeof(words) / sizeof(words[0]));
-}
+static const char *const overload[] = {
+    "throttl", "backoff", "authenticated but not connected", NULL};
 
 static bool
 says_later(struct span text)
 {
 	static const char *const words[] = {"locked", "in use", "busy",
-	    "temporar", "try again", "try later", "too many"};
+	    "temporar", "try again", "try later", "too many", NULL};
 
-	return says(text, words, sizeof(words) / sizeof(words[0]));
+	return span_says(text, words);
 }
 
 /* What a -ERR means for this command when it gives no reason we know. */
@@ -489,7 +469,7 @@ kind_of(const struct pop3_ev *ev, int *code_r)
 	case POP3_CODE_NONE:
 		break;
 	}
-	return says_overload(ev->text) ? ERR_TEMP : kind_by_command(ev);
+	return span_says(ev->text, overload) ? ERR_TEMP : kind_by_command(ev);
 }
 
 int

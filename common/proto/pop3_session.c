@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/enc.h"
-
 #define COMMAND_MAX 255 /* octets, CRLF included (RFC 2449 section 4) */
-#define RESPONSE_MAX ((size_t)64 * 1024)
+#define RESPONSE_MAX ((size_t)128 * 1024)
+
+static const char *const microsoft[] = {"Microsoft", NULL};
+static const char *const exchange[] = {"Microsoft Exchange", NULL};
 
 enum state {
 	GREETING,
@@ -30,7 +31,7 @@ static void
 forget_capa(struct pop3_session *s)
 {
 	s->has_capa = s->has_pipelining = s->has_uidl = s->has_top = false;
-	s->has_stls = s->has_user = s->has_resp_codes = false;
+	s->has_stls = s->has_user = false;
 	s->mechs = 0;
 }
 
@@ -42,7 +43,7 @@ pop3_session_init(
 	    .login = login,
 	    .state = GREETING,
 	    .mech = SASL_ANYTHING};
-	buf_init(&s->initial, 2 * RESPONSE_MAX);
+	buf_init(&s->initial, RESPONSE_MAX);
 }
 
 void
@@ -54,16 +55,6 @@ pop3_session_clear(struct pop3_session *s)
 }
 
 /* --- before the login -------------------------------------------------- */
-
-static bool
-contains(struct span text, const char *word)
-{
-	for (; text.n > 0; text = span_skip(text, 1)) {
-		if (span_prefix(text, word))
-			return true;
-	}
-	return false;
-}
 
 void
 pop3_session_capa(struct pop3_session *s, struct span line)
@@ -79,13 +70,12 @@ pop3_session_capa(struct pop3_session *s, struct span line)
 				s->mechs |= SASL_BIT(m);
 		}
 	} else if (span_caseeq(tag, "IMPLEMENTATION"))
-		s->exchange |= contains(line, "Microsoft");
+		s->exchange |= span_says(line, microsoft);
 	s->has_pipelining |= span_caseeq(tag, "PIPELINING");
 	s->has_uidl |= span_caseeq(tag, "UIDL");
 	s->has_top |= span_caseeq(tag, "TOP");
 	s->has_stls |= span_caseeq(tag, "STLS");
 	s->has_user |= span_caseeq(tag, "USER");
-	s->has_resp_codes |= span_caseeq(tag, "RESP-CODES");
 }
 
 static int
@@ -118,7 +108,7 @@ on_greeting(struct pop3_session *s, const struct pop3_ev *ev, struct err *e)
 {
 	if (!ev->ok)
 		return pop3_refused(ev, "greeting", e);
-	s->exchange = contains(ev->text, "Microsoft Exchange");
+	s->exchange = span_says(ev->text, exchange);
 	if (s->no_capa)
 		return capa_done(s, e);
 	pop3_send(s->pop3, POP3_CAPA, 0);
@@ -186,38 +176,6 @@ choose(struct pop3_session *s, struct err *e)
 	return 0;
 }
 
-static bool
-lacks_secret(const struct pop3_session *s)
-{
-	switch (sasl_needs(s->mech)) {
-	case SASL_NEEDS_PASSWORD:
-		return s->login->password == NULL;
-	case SASL_NEEDS_TOKEN:
-		return s->login->token == NULL;
-	case SASL_NEEDS_NOTHING:
-		break;
-	}
-	return false;
-}
-
-/* The answer to a challenge, base64, into *b64. */
-static int
-respond(struct pop3_session *s, struct span challenge, struct buf *b64,
-    struct err *e)
-{
-	struct buf raw;
-	int rc;
-
-	buf_init(&raw, RESPONSE_MAX);
-	buf_reserve(&raw, 4096); /* a secret that is moved leaves a copy */
-	rc = sasl_step(s->sasl, challenge, &raw, e);
-	if (rc == 0 && enc_base64(b64, buf_span(&raw)) == -1)
-		rc = err_set(
-		    e, ERR_PROTO, "%s: answer is too long", sasl_name(s->mech));
-	buf_wipe(&raw);
-	return rc;
-}
-
 /*
  * AUTH with the initial response when the line may be that long.  Exchange
  * wants XOAUTH2 in two steps whatever its length.
@@ -233,7 +191,7 @@ start_sasl(struct pop3_session *s, struct err *e)
 	s->sasl = sasl_new(s->mech, s->mechs, s->login);
 	if (!sasl_client_first(s->sasl))
 		return pop3_send_text(s->pop3, POP3_AUTH, name, e);
-	if (respond(s, span_of(""), &s->initial, e) == -1)
+	if (sasl_answer(s->sasl, span_of(""), &s->initial, e) == -1)
 		return -1;
 	s->initial_sent =
 	    strlen("AUTH  \r\n") + strlen(name) + s->initial.len <=
@@ -298,7 +256,7 @@ ready(struct pop3_session *s)
 static int
 on_challenge(struct pop3_session *s, struct span text, struct err *e)
 {
-	struct buf challenge, answer;
+	struct buf answer;
 	int rc;
 
 	/* An empty one behind an initial response: it was not listened to. */
@@ -308,19 +266,10 @@ on_challenge(struct pop3_session *s, struct span text, struct err *e)
 		return 0;
 	}
 	buf_wipe(&s->initial);
-	buf_init(&challenge, RESPONSE_MAX);
-	buf_init(&answer, 2 * RESPONSE_MAX);
-	buf_reserve(&answer, 4096);
-	if (dec_base64(&challenge, text) == -1)
-		rc = err_set(e, ERR_PROTO, "%s: challenge is not base64",
-		    sasl_name(s->mech));
-	else
-		rc = respond(s, buf_span(&challenge), &answer, e);
-	if (rc == 0)
-		pop3_send_line(s->pop3, buf_span(&answer));
-	else
-		pop3_send_line(s->pop3, span_of("*")); /* cancels */
-	buf_clear(&challenge);
+	buf_init(&answer, RESPONSE_MAX);
+	rc = sasl_answer(s->sasl, text, &answer, e);
+	/* "*" cancels */
+	pop3_send_line(s->pop3, rc == 0 ? buf_span(&answer) : span_of("*"));
 	buf_wipe(&answer);
 	return rc;
 }
@@ -395,7 +344,7 @@ next_event(struct pop3_session *s, enum pop3_session_ev *ev_r, struct err *e)
 static int
 need_secret(struct pop3_session *s, enum pop3_session_ev *ev_r, struct err *e)
 {
-	if (!lacks_secret(s))
+	if (!sasl_lacks_secret(s->mech, s->login))
 		return start_login(s, e) == -1 ? -1 : 1;
 	if (s->secret_asked)
 		return err_set(e, ERR_AUTH, "%s: no password or token came",

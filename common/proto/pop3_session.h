@@ -30,7 +30,6 @@ struct pop3_session {
 	struct buf initial; /* base64; until the server has taken it */
 	/* what CAPA said */
 	bool has_capa, has_pipelining, has_uidl, has_top, has_stls, has_user;
-	bool has_resp_codes;
 	sasl_set mechs;
 };
 

@@ -20,6 +20,11 @@ test_compare(void)
 	ok(!span_eq(span_bytes("a\0b", 3), "a"), "a NUL does not end a span");
 	ok(span_same(span_bytes("a\0b", 3), span_bytes("a\0b", 3)), "same");
 	ok(span_caseeq(span_of("InBox"), "INBOX"), "caseeq");
+	ok(span_says(span_of("it is In Use"),
+	       (const char *const[]){"x", "in use", NULL}) &&
+		!span_says(
+		    span_of("in us"), (const char *const[]){"in use", NULL}),
+	    "one of these words, anywhere");
 	ok(span_prefix(span_of("* ok x"), "* OK") &&
 		!span_prefix(span_of("* o"), "* OK"),
 	    "prefix");
