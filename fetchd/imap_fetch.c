@@ -135,9 +135,13 @@ miss_item(
 	struct err why;
 
 	land(v, it);
-	if (ev->cond == IMAP_OK)
-		it->plan = PLAN_LEAVE; /* expunged meanwhile */
-	else if (!it->alone) {
+	if (ev->cond == IMAP_OK) { /* expunged meanwhile, or kept back */
+		struct seen_key key = imap_plan_key(v, it->uid);
+
+		it->plan = PLAN_LEAVE;
+		return seen_put(v->run->seen, &key, SEEN_FAILED, e);
+	}
+	if (!it->alone) {
 		it->alone = true;
 		it->plan = PLAN_ALONE;
 	} else {
@@ -246,6 +250,33 @@ send_flight(struct visit *v, enum plan wanted)
 	return true;
 }
 
+/*
+ * The connection is lost: what came whole is kept, and the message that broke
+ * it, if one did, shall not keep the others from coming.  Answers mostly come
+ * in the order of the commands.
+ */
+static int
+lose(struct visit *v, struct err *e)
+{
+	struct item *it =
+	    v->n_flights > 0 ? &v->items[v->flights[0].first] : &v->items[v->n];
+	struct seen_key key;
+	struct err local;
+	int rv = 0;
+
+	if (e->kind == ERR_LOCAL)
+		return -1;
+	while (it < &v->items[v->n] && it->plan != PLAN_ASKED)
+		it++;
+	if (it < &v->items[v->n]) {
+		key = imap_plan_key(v, it->uid);
+		rv = seen_put(v->run->seen, &key, SEEN_FAILED, &local);
+	}
+	if (rv == -1 || settle(v, true, &local) == -1)
+		*e = local;
+	return -1;
+}
+
 /* All items with this plan, with a window that never runs dry. */
 static int
 fetch_items(struct visit *v, enum plan wanted, struct err *e)
@@ -266,7 +297,7 @@ fetch_items(struct visit *v, enum plan wanted, struct err *e)
 			return settle(v, true, e);
 		rv = imap_conn_event(v->c, inbox_due(v->run->inbox), &ev, e);
 		if (rv == -1)
-			return -1;
+			return lose(v, e);
 		if (rv == 0) {
 			if (settle(v, true, e) == -1)
 				return -1;
@@ -283,7 +314,8 @@ print_plan(struct visit *v)
 	size_t i;
 
 	for (i = 0; i < v->n; i++)
-		if (v->items[i].plan == PLAN_FETCH)
+		if (v->items[i].plan == PLAN_FETCH ||
+		    v->items[i].plan == PLAN_ALONE)
 			run_list(v->run, v->c->name,
 			    imap_plan_show(v, v->items[i].uid),
 			    v->items[i].size);

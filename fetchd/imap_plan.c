@@ -185,7 +185,8 @@ list_unseen(struct visit *v, struct err *e)
 	return rv;
 }
 
-/* What failed or was skipped earlier lies below the watermark. */
+/* What failed or was skipped earlier lies below the watermark.  What of it is
+ * not there any more is forgotten. */
 static int
 list_again(struct visit *v, enum seen_status status, struct err *e)
 {
@@ -193,6 +194,8 @@ list_again(struct visit *v, enum seen_status status, struct err *e)
 	struct uidset again;
 	struct buf set;
 	uint32_t uid = 0, from = 1;
+	uint64_t it = 0;
+	size_t i = v->n;
 	int rv;
 
 	uidset_init(&again);
@@ -207,6 +210,14 @@ list_again(struct visit *v, enum seen_status status, struct err *e)
 		imap_command(&v->c->imap, IMAP_V_FETCH, C_LIST,
 		    "UID FETCH %s (UID RFC822.SIZE)", buf_cstr(&set));
 		rv = take_listing(v, C_LIST, 1, "FETCH", e);
+	}
+	for (; i < v->n; i++)
+		uidset_del(&again, v->items[i].uid, v->items[i].uid);
+	while (rv == 0 && v->run->inbox != NULL &&
+	       uidset_next(&again, &it, &uid)) {
+		struct seen_key gone = imap_plan_key(v, uid);
+
+		rv = seen_forget(v->run->seen, &gone, e);
 	}
 	buf_clear(&set);
 	uidset_clear(&again);
@@ -276,8 +287,9 @@ plan_item(struct visit *v, struct item *it, struct err *e)
 	case SEEN_UNKNOWN:
 		it->plan = v->recognising ? PLAN_CHECK : PLAN_FETCH;
 		break;
-	case SEEN_FAILED:
-		it->plan = PLAN_FETCH;
+	case SEEN_FAILED: /* last, so that it holds up no other */
+		it->plan = PLAN_ALONE;
+		it->alone = true;
 		break;
 	case SEEN_SKIPPED:
 		if (!too_large(v, it->size))
@@ -312,34 +324,49 @@ skip_large(struct visit *v, struct item *it, struct err *e)
 	return seen_put(v->run->seen, &key, SEEN_SKIPPED, e);
 }
 
+/* Whether a message is fetched in this run: 1; 0: the limit is reached; -1. */
+static int
+limit_item(struct visit *v, struct item *it, struct err *e)
+{
+	const struct fetch *f = v->run->fetch;
+
+	it->headers = f->headers_only;
+	if (too_large(v, it->size) && !it->headers) {
+		if (f->oversize == OVERSIZE_SKIP)
+			return skip_large(v, it, e) == -1 ? -1 : 1;
+		it->headers = true;
+	}
+	if (!run_take(v->run, it->size))
+		return 0;
+	run_expect(v->run, 1, it->size);
+	return 1;
+}
+
 static int
 limit_plan(struct visit *v, struct err *e)
 {
-	const struct fetch *f = v->run->fetch;
-	bool full = false;
 	size_t i;
+	int rv = 1;
 
 	for (i = 0; i < v->n; i++) {
-		struct item *it = &v->items[i];
-
-		if (it->plan != PLAN_FETCH)
-			continue;
-		it->headers = f->headers_only;
-		if (too_large(v, it->size) && !it->headers) {
-			if (f->oversize == OVERSIZE_SKIP) {
-				if (skip_large(v, it, e) == -1)
-					return -1;
-				continue;
-			}
-			it->headers = true;
-		}
-		full = full || !run_take(v->run, it->size);
-		if (!full) {
-			run_expect(v->run, 1, it->size);
-			continue;
-		}
+		if (v->items[i].plan == PLAN_FETCH)
+			rv = limit_item(v, &v->items[i], e);
+		if (rv == -1)
+			return -1;
 		/* The rest is for the next run: the watermark must not pass. */
-		v->n = i;
+		if (rv == 0)
+			v->n = i;
+	}
+	/* What failed before is remembered wherever the watermark is. */
+	for (i = 0; i < v->n; i++) {
+		if (v->items[i].plan != PLAN_ALONE)
+			continue;
+		if (rv == 1)
+			rv = limit_item(v, &v->items[i], e);
+		if (rv == -1)
+			return -1;
+		if (rv == 0)
+			v->items[i].plan = PLAN_LEAVE;
 	}
 	return 0;
 }
@@ -551,11 +578,14 @@ imap_plan_make(struct visit *v, struct err *e)
 	struct run *r = v->run;
 	struct seen_folder *f = &v->c->folder;
 	bool moved, brake;
-	uint64_t rows;
+	uint64_t rows, aside;
 	size_t i;
 
-	if (seen_count(r->seen, f->id, SEEN_UNKNOWN, &rows, e) == -1)
+	/* Those set aside before, in a run that then was stopped, count too. */
+	if (seen_count(r->seen, f->id, SEEN_UNKNOWN, &rows, e) == -1 ||
+	    seen_count(r->seen, -f->id, SEEN_UNKNOWN, &aside, e) == -1)
 		return -1;
+	rows += aside;
 	moved = f->uidvalidity != 0 && v->c->uidvalidity != f->uidvalidity;
 	if (moved && r->inbox != NULL && ground_moved(v, e) == -1)
 		return -1;

@@ -59,7 +59,8 @@ over_set_to(struct visit *v, const struct uidset *set, enum imap_verb verb,
 	return rv == 0 ? 0 : err_prefix(e, "archive %s", folder);
 }
 
-/* Without UIDPLUS, EXPUNGE takes whatever is \Deleted, others' too. */
+/* Without UIDPLUS, EXPUNGE takes whatever is \Deleted, others' too.  1: done;
+ * 0: not now. */
 static int
 expunge_all(struct visit *v, const struct uidset *set, struct err *e)
 {
@@ -74,8 +75,12 @@ expunge_all(struct visit *v, const struct uidset *set, struct err *e)
 	while ((rv = imap_conn_event(v->c, 0, &ev, e)) != -1) {
 		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
 			uidset_union(&marked, ev.uids);
-		if (rv == 1 && ev.kind == IMAP_EV_DONE)
+		if (rv == 1 && ev.kind == IMAP_EV_DONE) {
+			rv = ev.cond == IMAP_OK
+			         ? 0
+			         : imap_refused(&ev, "SEARCH", e);
 			break;
+		}
 	}
 	uidset_union(&marked, set);
 	n = uidset_count(&marked);
@@ -91,17 +96,20 @@ expunge_all(struct visit *v, const struct uidset *set, struct err *e)
 		return 0;
 	}
 	imap_command(&v->c->imap, IMAP_V_EXPUNGE, C_EXPUNGE, "EXPUNGE");
-	return imap_conn_finish(v->c, C_EXPUNGE, "EXPUNGE", e);
+	return imap_conn_finish(v->c, C_EXPUNGE, "EXPUNGE", e) == -1 ? -1 : 1;
 }
 
+/* 1: they are gone; 0: not yet; -1. */
 static int
 remove_set(struct visit *v, const struct uidset *set, struct err *e)
 {
 	const char *archive = v->run->fetch->archive;
 	struct imap *im = &v->c->imap;
+	int rv;
 
 	if (archive != NULL && imap_has(im, IMAP_CAP_MOVE))
-		return over_set_to(v, set, IMAP_V_MOVE, archive, e);
+		return over_set_to(v, set, IMAP_V_MOVE, archive, e) == -1 ? -1
+		                                                          : 1;
 	if (archive != NULL &&
 	    over_set_to(v, set, IMAP_V_COPY, archive, e) == -1)
 		return -1;
@@ -109,8 +117,12 @@ remove_set(struct visit *v, const struct uidset *set, struct err *e)
 		" +FLAGS.SILENT (\\Deleted)", e) == -1)
 		return -1;
 	if (imap_has(im, IMAP_CAP_UIDPLUS))
-		return over_set(v, set, IMAP_V_EXPUNGE, "EXPUNGE", "", e);
-	return expunge_all(v, set, e);
+		return over_set(v, set, IMAP_V_EXPUNGE, "EXPUNGE", "", e) == -1
+		           ? -1
+		           : 1;
+	rv = expunge_all(v, set, e);
+	/* What was copied must not be copied again. */
+	return rv == 0 && archive != NULL ? 1 : rv;
 }
 
 /* What was fetched and is due leaves the server, and then the state. */
@@ -132,7 +144,7 @@ imap_remove_due(struct visit *v, struct err *e)
 		uidset_add(&due, uid, uid);
 	if (rv == 0 && !uidset_empty(&due))
 		rv = remove_set(v, &due, e);
-	if (rv == 0 && !uidset_empty(&due)) {
+	if (rv == 1) {
 		r->deleted += uidset_count(&due);
 		rv = seen_begin(r->seen, e);
 		while (rv == 0 && uidset_next(&due, &it, &uid)) {

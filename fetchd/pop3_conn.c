@@ -86,6 +86,10 @@ step_logon(struct drop *s, struct err *e)
 static int
 try_logon(struct drop *s, bool no_capa, struct err *e)
 {
+	enum pump_result moved;
+	struct err ignored;
+	int rv;
+
 	if (link_connect(s->link, e) == -1)
 		return -1;
 	pop3_clear(&s->pop3);
@@ -95,7 +99,11 @@ try_logon(struct drop *s, bool no_capa, struct err *e)
 	s->logon.starttls = s->link->url->tls == URL_TLS_STARTTLS &&
 	                    s->link->account->tunnel == NULL;
 	s->logon.no_capa = no_capa;
-	return step_logon(s, e);
+	rv = step_logon(s, e);
+	/* A login that is given up is cancelled first (RFC 5034). */
+	if (rv == -1)
+		(void)pump_poll(&s->link->pump, &moved, &ignored);
+	return rv;
 }
 
 int

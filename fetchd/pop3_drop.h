@@ -26,6 +26,7 @@ struct item {
 	enum plan plan;
 	bool headers; /* TOP instead of RETR: it is too large */
 	bool known;   /* the state has a row for it */
+	bool failed;  /* in an earlier run */
 	char digest[HEADER_DIGEST_HEX];
 };
 
@@ -38,7 +39,6 @@ struct drop {
 	struct item *items; /* owned */
 	size_t n, cap;
 	bool has_uidl;
-	bool gmail;       /* lists only part of the maildrop at a time */
 	bool spoiled;     /* retrieved something that could not be stored */
 	bool delete_only; /* a session for what a spoiled one left */
 	bool stopping;
@@ -74,6 +74,13 @@ int pop3_plan_make(struct drop *, struct err *);
  * for a number out of order (RFC 1939 section 5). */
 struct item *pop3_plan_item(struct drop *, uint32_t number);
 struct seen_key pop3_plan_key(const struct drop *, const struct item *);
+
+/* The messages in the order in which they are tried, so that one that failed
+ * before holds up no other; for 0 <= turn < 2 * n; NULL for no one's turn. */
+struct item *pop3_plan_turn(const struct drop *, size_t turn);
+
+/* It could not be had, and comes last in the next run. */
+int pop3_plan_failed(struct drop *, struct item *, struct err *);
 
 /* What a person can find the message by; borrowed until the next call. */
 const char *pop3_plan_show(struct drop *, const struct item *);

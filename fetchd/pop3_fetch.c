@@ -45,10 +45,9 @@ end_message(struct drop *s, struct item *it, struct err *e)
 		s->run->taken--;
 		break;
 	case INBOX_REFUSED:
-		it->plan = PLAN_FAILED;
 		s->spoiled = true;
 		run_message(s->run, "INBOX", pop3_plan_show(s, it), e);
-		break;
+		return pop3_plan_failed(s, it, e);
 	}
 	return 0;
 }
@@ -83,9 +82,8 @@ take_message_event(struct drop *s, const struct pop3_ev *ev, struct err *e)
 		if (ev->ok)
 			return begin_message(s, it, e);
 		pop3_refused(ev, pop3_cmd_name(ev->cmd), e);
-		it->plan = PLAN_FAILED;
 		run_message(s->run, "INBOX", pop3_plan_show(s, it), e);
-		return 0;
+		return pop3_plan_failed(s, it, e);
 	case POP3_EV_DATA:
 		return inbox_data(s->run->inbox, ev->text.p, ev->text.n, e);
 	case POP3_EV_END:
@@ -107,11 +105,12 @@ send_more(struct drop *s, size_t *next, size_t *flying, uint64_t *bytes)
 {
 	size_t most = s->logon.has_pipelining ? RUN_WINDOW_MESSAGES : 1;
 
-	while (!s->stopping && *next < s->n && *flying < most &&
+	while (!s->stopping && *next < 2 * s->n && *flying < most &&
 	       (*flying == 0 || *bytes < RUN_WINDOW_BYTES)) {
-		struct item *it = &s->items[(*next)++];
+		struct item *it = pop3_plan_turn(s, (*next)++);
 
-		if (it->plan != PLAN_FETCH && it->plan != PLAN_CHECK)
+		if (it == NULL ||
+		    (it->plan != PLAN_FETCH && it->plan != PLAN_CHECK))
 			continue;
 		if (it->headers)
 			pop3_send_top(&s->pop3, it->number, 0);
@@ -120,6 +119,23 @@ send_more(struct drop *s, size_t *next, size_t *flying, uint64_t *bytes)
 		(*flying)++;
 		*bytes += it->size;
 	}
+}
+
+/*
+ * The connection is lost: what came whole is kept, and the message that broke
+ * it, if one did, shall not keep the others from coming.
+ */
+static int
+lose(struct drop *s, struct err *e)
+{
+	struct item *it = pop3_plan_item(s, pop3_awaited(&s->pop3));
+	struct err local;
+
+	if (e->kind != ERR_LOCAL &&
+	    ((it != NULL && pop3_plan_failed(s, it, &local) == -1) ||
+		settle(s, true, &local) == -1))
+		*e = local;
+	return -1;
 }
 
 static int
@@ -142,7 +158,7 @@ retrieve(struct drop *s, struct err *e)
 		}
 		rv = pop3_conn_event(s, inbox_due(s->run->inbox), &ev, e);
 		if (rv == -1)
-			return -1;
+			return lose(s, e);
 		if (rv == 0) {
 			if (settle(s, true, e) == -1)
 				return -1;
@@ -279,8 +295,8 @@ pop3_fetch(struct run *r, struct err *e)
 		 * not end with QUIT. */
 		s.delete_only = s.spoiled && !s.delete_only && !s.stopping &&
 		                has_plan(&s, PLAN_DELETE);
-		again =
-		    s.delete_only || (s.gmail && s.fetched > 0 && !s.stopping);
+		again = s.delete_only ||
+		        (s.logon.gmail && s.fetched > 0 && !s.stopping);
 		pop3_conn_close(&s);
 	}
 	if (rv == 0)

@@ -80,10 +80,12 @@ take_list_reply(struct drop *s, const struct pop3_ev *ev, struct err *e)
 {
 	if (ev->ok)
 		return 0;
-	if (ev->cmd == POP3_UIDL)
-		s->has_uidl = false;
-	else if (ev->cmd == POP3_LIST)
-		return pop3_refused(ev, "LIST", e);
+	if (ev->cmd != POP3_UIDL && ev->cmd != POP3_LIST)
+		return 0;
+	pop3_refused(ev, pop3_cmd_name(ev->cmd), e);
+	if (ev->cmd == POP3_LIST || e->kind == ERR_TEMP)
+		return -1;
+	s->has_uidl = false;
 	return 0;
 }
 
@@ -172,6 +174,26 @@ pop3_plan_key(const struct drop *s, const struct item *it)
 	return k;
 }
 
+struct item *
+pop3_plan_turn(const struct drop *s, size_t turn)
+{
+	struct item *it = &s->items[turn % s->n];
+
+	return it->failed == (turn >= s->n) ? it : NULL;
+}
+
+int
+pop3_plan_failed(struct drop *s, struct item *it, struct err *e)
+{
+	struct seen_key key = pop3_plan_key(s, it);
+
+	it->plan = PLAN_FAILED;
+	/* With `select all', an older row tells that it was fetched once. */
+	if (it->uid[0] == '\0' || (it->known && !it->failed))
+		return 0;
+	return seen_put(s->run->seen, &key, SEEN_FAILED, e);
+}
+
 /* What a person can find the message by. */
 const char *
 pop3_plan_show(struct drop *s, const struct item *it)
@@ -195,6 +217,7 @@ plan_by_status(
     struct drop *s, struct item *it, enum seen_status status, int64_t since)
 {
 	it->known = status != SEEN_UNKNOWN;
+	it->failed = status == SEEN_FAILED;
 	switch (status) {
 	case SEEN_UNKNOWN:
 	case SEEN_FAILED:
@@ -322,11 +345,11 @@ check_headers(struct drop *s, size_t *known_r, struct err *e)
 			it->plan = PLAN_FETCH;
 			continue;
 		}
-		if ((it->uid[0] != '\0' || key.uid.n > 0) &&
-		    seen_rekey(s->run->seen, &key, e) == -1)
-			return -1;
 		(*known_r)++;
 		if (plan_by_row(s, it, e) == -1)
+			return -1;
+		if (!it->known && (seen_rekey(s->run->seen, &key, e) == -1 ||
+				      plan_by_row(s, it, e) == -1))
 			return -1;
 	}
 	return 0;
@@ -407,10 +430,11 @@ limit_plan(struct drop *s)
 	bool full = false;
 	size_t i;
 
-	for (i = 0; i < s->n; i++) {
-		struct item *it = &s->items[i];
+	for (i = 0; i < 2 * s->n; i++) {
+		struct item *it = pop3_plan_turn(s, i);
 
-		if (it->plan != PLAN_FETCH && it->plan != PLAN_CHECK)
+		if (it == NULL ||
+		    (it->plan != PLAN_FETCH && it->plan != PLAN_CHECK))
 			continue;
 		it->headers = r->fetch->headers_only;
 		if (too_large(s, it) && !it->headers) {

@@ -66,7 +66,7 @@ run_begun(struct run *r, struct err *e)
 		return 0;
 	r->origin = SEEN_KEPT;
 	r->learned = false;
-	return seen_begun(r->seen, e);
+	return seen_set_origin(r->seen, SEEN_KEPT, e);
 }
 
 void

@@ -191,9 +191,9 @@ seen_open(const char *path, enum seen_origin *origin_r, struct seen **seen_r,
 }
 
 int
-seen_begun(struct seen *s, struct err *e)
+seen_set_origin(struct seen *s, enum seen_origin origin, struct err *e)
 {
-	return run1(s->q[Q_ORIGIN], SEEN_KEPT, e);
+	return run1(s->q[Q_ORIGIN], (int64_t)origin, e);
 }
 
 int
@@ -340,9 +340,9 @@ forget_part(struct seen *s, const struct seen_key *k, struct err *e)
 	return query_run(q, e);
 }
 
-int
-seen_put(struct seen *s, const struct seen_key *k, enum seen_status status,
-    struct err *e)
+static int
+put(struct seen *s, const struct seen_key *k, enum seen_status status,
+    int64_t since, struct err *e)
 {
 	struct query *q = s->q[Q_PUT];
 
@@ -353,10 +353,17 @@ seen_put(struct seen *s, const struct seen_key *k, enum seen_status status,
 	bind_uid(q, 2, k);
 	query_text(q, 3, span_of(k->digest));
 	query_int(q, 4, (int64_t)status);
-	query_int(q, 5, now());
+	query_int(q, 5, since);
 	if (query_run(q, e) == -1)
 		return -1;
 	return status == SEEN_FETCHED ? forget_part(s, k, e) : 0;
+}
+
+int
+seen_put(struct seen *s, const struct seen_key *k, enum seen_status status,
+    struct err *e)
+{
+	return put(s, k, status, now(), e);
 }
 
 int
@@ -411,6 +418,7 @@ seen_rekey(struct seen *s, const struct seen_key *to, struct err *e)
 {
 	struct query *read = s->q[Q_REKEY_READ], *del = s->q[Q_REKEY_DELETE];
 	enum seen_status status;
+	int64_t since;
 	int rv;
 
 	query_text(read, 1, span_of(to->digest));
@@ -419,6 +427,7 @@ seen_rekey(struct seen *s, const struct seen_key *to, struct err *e)
 	if (rv != 1)
 		return rv;
 	status = (enum seen_status)query_get_int(read, 2);
+	since = query_get_int(read, 3);
 	query_int(del, 1, query_get_int(read, 0));
 	/* The old uid is a number or a text: hand it on as it is. */
 	if (query_is_int(read, 1))
@@ -429,7 +438,8 @@ seen_rekey(struct seen *s, const struct seen_key *to, struct err *e)
 	query_reset(read);
 	if (query_run(del, e) == -1)
 		return -1;
-	return seen_put(s, to, status == SEEN_LOCAL ? SEEN_FETCHED : status, e);
+	return put(
+	    s, to, status == SEEN_LOCAL ? SEEN_FETCHED : status, since, e);
 }
 
 int

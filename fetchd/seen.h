@@ -38,16 +38,17 @@ struct seen_folder {
 
 struct seen;
 
-/* How the state began; kept until seen_begun(). */
+/* How the state began; SEEN_KEPT once a first run is complete. */
 enum seen_origin {
 	SEEN_KEPT,    /* of earlier runs */
 	SEEN_NEW,     /* there was none: what is in the Maildir is learned */
 	SEEN_DAMAGED, /* the old one was lost */
+	SEEN_EMPTY,   /* there was none, nor any mail in the Maildir */
 };
 
 int seen_open(
     const char *path, enum seen_origin *, struct seen **, struct err *);
-int seen_begun(struct seen *, struct err *); /* a first run is complete */
+int seen_set_origin(struct seen *, enum seen_origin, struct err *);
 void seen_close(struct seen *);
 
 /* This state's tag, for the names of its files (os/maildir). */

@@ -57,7 +57,12 @@ open_state(struct run *r, struct err *e)
 		r->fetch, r->options, r->seen, r->ask_fd, &r->inbox, e) == -1)
 		return -1;
 	/* Without a state, what lies in the Maildir tells what was fetched. */
-	if (r->origin != SEEN_KEPT && inbox_learn(r->inbox, &n, e) == -1)
+	if ((r->origin == SEEN_NEW || r->origin == SEEN_DAMAGED) &&
+	    inbox_learn(r->inbox, &n, e) == -1)
+		return -1;
+	/* What a first run that is cut short delivers needs no learning. */
+	if (r->origin == SEEN_NEW && n == 0 &&
+	    seen_set_origin(r->seen, SEEN_EMPTY, e) == -1)
 		return -1;
 	r->learned = n > 0;
 	if (r->learned)

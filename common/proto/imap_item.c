@@ -119,8 +119,10 @@ take_word(struct imap_item *it, struct span s)
 	case FLAGS:
 		take_flag(it, s);
 		return true;
-	case SIZE: /* some say -1 */
-		it->f.has_size = span_number(s, INT64_MAX, &it->f.size);
+	case SIZE: /* some say -1, but the message is there */
+		it->f.has_size = true;
+		if (!span_number(s, INT64_MAX, &it->f.size))
+			it->f.size = 0;
 		return true;
 	case MODSEQ:
 		return span_number(s, UINT64_MAX, &it->f.modseq);

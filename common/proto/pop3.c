@@ -87,6 +87,12 @@ pop3_unanswered(const struct pop3 *p)
 	return p->pending_n;
 }
 
+uint32_t
+pop3_awaited(const struct pop3 *p)
+{
+	return p->pending_n > 0 ? p->pending[p->pending_head].arg : 0;
+}
+
 void
 pop3_send(struct pop3 *p, enum pop3_cmd cmd, uint32_t arg)
 {

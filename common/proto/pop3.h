@@ -95,6 +95,8 @@ void pop3_send_line(struct pop3 *, struct span);
 
 /* How many commands have no complete reply yet. */
 size_t pop3_unanswered(const struct pop3 *);
+/* The message that the reply due next is about; 0: none. */
+uint32_t pop3_awaited(const struct pop3 *);
 
 /*
  * The next event: 1; 0 when more input is needed; -1 (ERR_PROTO) when the

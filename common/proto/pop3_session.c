@@ -109,6 +109,7 @@ on_greeting(struct pop3_session *s, const struct pop3_ev *ev, struct err *e)
 	if (!ev->ok)
 		return pop3_refused(ev, "greeting", e);
 	s->exchange = span_says(ev->text, exchange);
+	s->gmail = span_prefix(ev->text, "Gpop ");
 	if (s->no_capa)
 		return capa_done(s, e);
 	pop3_send(s->pop3, POP3_CAPA, 0);

@@ -30,6 +30,7 @@ struct pop3_session {
 	struct buf initial; /* base64; until the server has taken it */
 	/* what CAPA said */
 	bool has_capa, has_pipelining, has_uidl, has_top, has_stls, has_user;
+	bool gmail; /* it lists only part of the maildrop in a session */
 	sasl_set mechs;
 };
 

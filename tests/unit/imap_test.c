@@ -187,7 +187,7 @@ static const struct transcript transcripts[] = {
     {"RFC822.SIZE of 0, -1, nonsense",
 	"* 1 FETCH (RFC822.SIZE 0)\r\n* 2 FETCH (RFC822.SIZE -1 UID 3)\r\n"
 	"* 3 FETCH (RFC822.SIZE 99999999999999999999 UID 4)\r\n",
-	"fetch 1 size=0\nfetch 2 uid=3\nfetch 3 uid=4\n"},
+	"fetch 1 size=0\nfetch 2 uid=3 size=0\nfetch 3 uid=4 size=0\n"},
     {"RFC822.SIZE lies", "* 1 FETCH (RFC822.SIZE 9 BODY[] {2}\r\nab)\r\n",
 	"begin 1 size=9 body=2 <ab>\nfetch 1 size=9 body=2\n"},
     {"flags with odd characters",
