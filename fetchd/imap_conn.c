@@ -37,6 +37,8 @@ imap_conn_event(
 		c->exists = ev->number;
 	} else if (rv == 1 && ev->kind == IMAP_EV_EXPUNGE && c->exists > 0)
 		c->exists--;
+	else if (rv == 1 && ev->kind == IMAP_EV_FOLDER)
+		c->news = true;
 	return rv;
 }
 

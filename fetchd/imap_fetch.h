@@ -15,6 +15,7 @@ struct imap_conn {
 	char sep;         /* hierarchy separator, when known */
 	uint32_t exists, uidnext, uidvalidity; /* of the selected folder */
 	bool changed;   /* EXISTS came since the folder was looked at */
+	bool news; /* NOTIFY told of some folder meanwhile */
 	bool read_only; /* EXAMINE */
 	bool logged_in;
 	bool stopping;
@@ -41,7 +42,7 @@ int imap_fetch_folder(struct imap_conn *, const char *name, struct err *);
 int imap_fetch(struct run *, struct err *);
 
 /* The next event, waiting for it: 1; 0 when `deadline` came or on a stop;
- * -1.  EXISTS is noted in the connection. */
+ * -1.  EXISTS and what NOTIFY tells are noted in the connection. */
 int imap_conn_event(
     struct imap_conn *, int64_t deadline, struct imap_ev *, struct err *);
 

@@ -176,5 +176,6 @@ link_renew(struct link *l, enum sasl_mech mech)
 int
 link_wait(struct link *l, int64_t deadline, enum pump_result *r, struct err *e)
 {
+	ask_alive(l->ask_fd);
 	return pump_wait(&l->pump, deadline, r, e);
 }

@@ -23,6 +23,7 @@
 
 #define COMMAND_TIMEOUT (5 * 60 * 1000)
 #define POLL_DEFAULT (5 * 60 * 1000)
+#define IDLE_DEFAULT (9 * 60 * 1000) /* RFC 2177: under 29 min; NAT less */
 
 /* "'X' is none of a b c (did you mean 'b'?)" */
 static int
@@ -312,6 +313,7 @@ const struct conf_key fetch_keys[] = {
 	.type = CONF_DURATION,
 	.offset = AT(command_timeout)},
     {.name = "poll", .type = CONF_DURATION, .offset = AT(poll)},
+    {.name = "idle", .type = CONF_DURATION, .offset = AT(idle)},
     {.name = NULL},
 };
 
@@ -320,7 +322,8 @@ fetch_init(struct fetch *f)
 {
 	*f = (struct fetch){.keep = KEEP_ALWAYS,
 	    .command_timeout = COMMAND_TIMEOUT,
-	    .poll = POLL_DEFAULT};
+	    .poll = POLL_DEFAULT,
+	    .idle = IDLE_DEFAULT};
 	account_init(&f->account);
 	words_init(&f->folders);
 	words_init(&f->commands);
@@ -406,6 +409,8 @@ check_fetch(struct conf *c, const struct conf_section *s, struct fetch *f,
 		complain(c, s,
 		    "'headers-only' never removes anything: "
 		    "'archive' cannot go with it");
+	if (f->poll < 1000 || f->idle < 1000)
+		complain(c, s, "'poll' and 'idle' must be a second or more");
 	if (f->account.user == NULL)
 		complain(c, s, "no user: add 'user NAME' or 'address ADDRESS'");
 	if (f->imap && f->folders.n == 0)

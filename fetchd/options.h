@@ -48,6 +48,7 @@ struct fetch {
 	bool add_received, add_delivered_to;
 	int64_t command_timeout; /* ms for a filter or pipe */
 	int64_t poll;            /* ms: in watch mode, without IDLE */
+	int64_t idle; /* ms: a connection may be silent for so long */
 	char *state;             /* owned: path of the state file */
 };
 

@@ -22,9 +22,11 @@
 #include "pop3_fetch.h"
 
 #define CONNECTIONS_MAX 10        /* servers allow 10 to 15 to a user */
-#define IDLE_MS (9 * 60000)       /* RFC 2177: under 29 min; NAT less */
 #define IDLE_LOOK_MS (15 * 60000) /* a full look, in any case */
 #define ANSWER_MS 30000           /* to DONE, or the link is dead */
+#define POLL_MOST 60000           /* poll(2) does not count suspended time */
+#define SLEPT_MS 10000            /* that late: the machine was asleep */
+#define IDLE_LEAST 1000
 #define PAUSE_FIRST 1000
 #define PAUSE_MOST (5 * 60000)
 #define C_IDLE 1000000u
@@ -36,6 +38,7 @@ struct post {
 	struct link link;
 	const char *folder; /* borrowed; NULL: NOTIFY over all of them */
 	bool idling;
+	bool no_idle; /* the server offers it, but does not do it */
 	int64_t idle_since;
 };
 
@@ -48,7 +51,6 @@ struct watch {
 	bool *dirty;    /* owned: folders in which something is new */
 	int64_t pause;  /* before the next try to connect */
 	int64_t looked; /* when all folders were last looked at */
-	int64_t alive;  /* when the watchdog was last told */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -61,17 +63,6 @@ tell(struct watch *w, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	ask_notify(w->run->ask_fd, text);
-}
-
-static void
-tell_alive(struct watch *w)
-{
-	int64_t every = notify_watchdog_ms(), now = clock_ms();
-
-	if (every == 0 || now - w->alive < every / 2)
-		return;
-	w->alive = now;
-	ask_notify(w->run->ask_fd, "WATCHDOG=1");
 }
 
 /* How long a wait may last, with the watchdog in mind. */
@@ -89,7 +80,7 @@ static void
 sleep_until(struct watch *w, int64_t until)
 {
 	while (!stop_requested() && clock_ms() < until) {
-		tell_alive(w);
+		ask_alive(w->run->ask_fd);
 		clock_sleep(no_later(until) - clock_ms(), stop_fd());
 	}
 }
@@ -108,7 +99,7 @@ start_afresh(struct run *r)
 static bool
 can_idle(const struct post *p)
 {
-	return imap_has(&p->conn.imap, IMAP_CAP_IDLE);
+	return !p->no_idle && imap_has(&p->conn.imap, IMAP_CAP_IDLE);
 }
 
 /* Sends IDLE, and does not wait for the "+". */
@@ -123,21 +114,28 @@ start_idle(struct post *p, struct err *e)
 	return pump_poll(&p->link.pump, &moved, e);
 }
 
-/* A dead link shows here: DONE must be answered soon. */
+/* A dead link shows here: a short answer must come soon. */
 static int
-end_idle(struct post *p, struct err *e)
+finish_soon(struct post *p, const char *what, struct err *e)
 {
 	int64_t timeout = p->link.pump.timeout;
 	int rv;
 
+	if (timeout > ANSWER_MS)
+		p->link.pump.timeout = ANSWER_MS;
+	rv = imap_conn_finish(&p->conn, C_IDLE, what, e);
+	p->link.pump.timeout = timeout;
+	return rv;
+}
+
+static int
+end_idle(struct post *p, struct err *e)
+{
 	if (!p->idling)
 		return 0;
 	p->idling = false;
-	p->link.pump.timeout = ANSWER_MS;
 	imap_send_line(&p->conn.imap, span_of("DONE"));
-	rv = imap_conn_finish(&p->conn, C_IDLE, "IDLE", e);
-	p->link.pump.timeout = timeout;
-	return rv;
+	return finish_soon(p, "IDLE", e);
 }
 
 /* Which folder an untagged STATUS is about. */
@@ -162,30 +160,36 @@ mark_post(struct watch *w, const struct post *p)
 			w->dirty[i] = true;
 }
 
-/* Takes what has come on an idling connection; never waits. */
+/* The server has ended IDLE by itself, which it does not do at once unless it
+ * knows none. */
+static void
+idle_ended(struct post *p, const struct imap_ev *ev)
+{
+	p->idling = false;
+	p->no_idle =
+	    ev->cond != IMAP_OK || clock_ms() - p->idle_since < IDLE_LEAST;
+}
+
+/* Takes what has come on a connection; never waits. */
 static int
 hear(struct watch *w, struct post *p, struct err *e)
 {
-	enum pump_result moved;
 	struct imap_ev ev;
 	int rv;
 
-	if (pump_poll(&p->link.pump, &moved, e) == -1)
-		return -1;
-	while ((rv = imap_next(&p->conn.imap, &ev, e)) == 1) {
-		if (ev.kind == IMAP_EV_EXISTS)
-			mark_post(w, p);
-		else if (ev.kind == IMAP_EV_FOLDER)
+	while ((rv = imap_conn_event(&p->conn, 1, &ev, e)) == 1) {
+		if (ev.kind == IMAP_EV_FOLDER)
 			note_status(w, &ev);
 		else if (ev.kind == IMAP_EV_STATUS &&
 			 ev.code == IMAP_CODE_NOTIFICATIONOVERFLOW)
-			w->looked = 0;
+			return err_set(e, ERR_TEMP,
+			    "%s has stopped telling of new mail", p->link.peer);
 		else if (ev.kind == IMAP_EV_DONE && ev.verb == IMAP_V_IDLE)
-			p->idling = false; /* ended by the server */
+			idle_ended(p, &ev);
 	}
-	if (rv == 0 && p->link.wire.eof)
-		return err_set(
-		    e, ERR_TEMP, "%s closed the connection", p->link.peer);
+	if (p->conn.changed)
+		mark_post(w, p);
+	p->conn.changed = p->conn.news = false;
 	return rv;
 }
 
@@ -245,7 +249,14 @@ open_post(struct watch *w, const char *folder, struct err *e)
 	link_init(&p->link, r->link.account, r->link.url, r->link.tls_config,
 	    r->ask_fd);
 	w->n++;
-	return imap_conn_open(&p->conn, r, &p->link, e);
+	/* A person at the terminal is asked once. */
+	if (r->link.password != NULL)
+		p->link.password = mem_strdup(r->link.password);
+	if (imap_conn_open(&p->conn, r, &p->link, e) == -1)
+		return -1;
+	if (r->link.password == NULL && p->link.password != NULL)
+		r->link.password = mem_strdup(p->link.password);
+	return 0;
 }
 
 /* The first connection, the folders' names, and as many more as it takes. */
@@ -269,6 +280,7 @@ open_posts(struct watch *w, struct err *e)
 		if (rv == -1)
 			return -1;
 		w->notify = rv == 1;
+		first->conn.news = false;
 	}
 	if (w->notify)
 		return 0;
@@ -325,11 +337,6 @@ idle_all(struct watch *w, struct err *e)
 	for (i = 0; i < w->n; i++) {
 		struct post *p = &w->posts[i];
 
-		if (p->conn.changed) {
-			p->conn.changed = false;
-			mark_post(w, p);
-			continue;
-		}
 		if (p->idling || w->notify || !can_idle(p))
 			continue;
 		if (back_to_post(w, p, e) == -1 || start_idle(p, e) == -1)
@@ -338,8 +345,8 @@ idle_all(struct watch *w, struct err *e)
 	return 0;
 }
 
-/* IDLE is renewed before servers and NAT routers forget it; NOTIFY likewise
- * gets a NOOP. */
+/* IDLE is ended, to be begun anew, before servers and NAT routers forget the
+ * connection; NOTIFY likewise gets a NOOP. */
 static int
 renew(struct watch *w, struct err *e)
 {
@@ -349,17 +356,16 @@ renew(struct watch *w, struct err *e)
 	for (i = 0; i < w->n; i++) {
 		struct post *p = &w->posts[i];
 
-		if (p->idling && now - p->idle_since >= IDLE_MS) {
-			if (end_idle(p, e) == -1 || start_idle(p, e) == -1)
-				return -1;
-		}
-		if (w->notify && now - p->idle_since >= IDLE_MS) {
-			p->idle_since = now;
-			imap_command(
-			    &p->conn.imap, IMAP_V_NOOP, C_IDLE, "NOOP");
-			if (imap_conn_finish(&p->conn, C_IDLE, "NOOP", e) == -1)
-				return -1;
-		}
+		if (now - p->idle_since < w->run->fetch->idle)
+			continue;
+		if (end_idle(p, e) == -1)
+			return -1;
+		if (!w->notify)
+			continue;
+		p->idle_since = now;
+		imap_command(&p->conn.imap, IMAP_V_NOOP, C_IDLE, "NOOP");
+		if (finish_soon(p, "NOOP", e) == -1)
+			return -1;
 	}
 	return 0;
 }
@@ -376,24 +382,38 @@ all_watched(const struct watch *w)
 }
 
 /* Waits until any connection has something to say, or `until`. */
-static int
-wait_for_news(struct watch *w, int64_t until, struct err *e)
+static void
+wait_for_news(struct watch *w, int64_t until)
 {
 	struct pollfd p[CONNECTIONS_MAX + 1];
-	int64_t ms = until - clock_ms();
+	int64_t began = clock_ms(), ms = until - began;
 	size_t i;
 
 	for (i = 0; i < w->n; i++)
 		p[i] = (struct pollfd){
 		    .fd = w->posts[i].link.pump.fd, .events = POLLIN};
 	p[w->n] = (struct pollfd){.fd = stop_fd(), .events = POLLIN};
-	if (ms < 0)
-		ms = 0;
-	if (poll(p, (nfds_t)w->n + 1, (int)ms) <= 0)
-		return 0;
-	for (i = 0; i < w->n; i++)
-		if (p[i].revents != 0 && hear(w, &w->posts[i], e) == -1)
+	ms = ms < 0 ? 0 : ms > POLL_MOST ? POLL_MOST : ms;
+	poll(p, (nfds_t)w->n + 1, (int)ms);
+	/* Nobody knows what became of connections during a sleep. */
+	if (clock_ms() - began > ms + SLEPT_MS)
+		for (i = 0; i < w->n; i++)
+			w->posts[i].idle_since = 0;
+}
+
+/* Takes what all connections have to say, news that came while something
+ * else was done included. */
+static int
+hear_all(struct watch *w, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		if (w->posts[i].conn.news)
+			w->looked = 0;
+		if (hear(w, &w->posts[i], e) == -1)
 			return -1;
+	}
 	return 0;
 }
 
@@ -416,12 +436,35 @@ look_at_all(struct watch *w)
 	memset(w->dirty, true, w->folders.n * sizeof(*w->dirty));
 }
 
+/* Idles until something is new, or a look at everything is due. */
+static int
+await_news(struct watch *w, struct err *e)
+{
+	const struct fetch *f = w->run->fetch;
+	int64_t next, now;
+
+	while (!stop_requested()) {
+		if (idle_all(w, e) == -1 || hear_all(w, e) == -1)
+			return -1;
+		now = clock_ms();
+		next = w->looked + (all_watched(w) ? IDLE_LOOK_MS : f->poll);
+		if (now >= next || w->looked == 0)
+			look_at_all(w);
+		if (is_dirty(w))
+			break;
+		ask_alive(w->run->ask_fd);
+		wait_for_news(
+		    w, no_later(now + f->idle < next ? now + f->idle : next));
+		if (hear_all(w, e) == -1 || renew(w, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* From connecting to losing the connection, or a stop. */
 static int
 imap_session(struct watch *w, struct err *e)
 {
-	int64_t next, now;
-
 	if (open_posts(w, e) == -1)
 		return -1;
 	look_at_all(w);
@@ -431,26 +474,12 @@ imap_session(struct watch *w, struct err *e)
 			return -1;
 		if (stop_requested())
 			break;
-		if (run_begun(w->run, e) == -1 || idle_all(w, e) == -1)
+		if (run_begun(w->run, e) == -1)
 			return -1;
 		w->pause = PAUSE_FIRST;
 		tell(w, "STATUS=watching %s", w->run->link.peer);
-		next = w->looked +
-		       (all_watched(w) ? IDLE_LOOK_MS : w->run->fetch->poll);
-		while (!stop_requested() && !is_dirty(w)) {
-			tell_alive(w);
-			now = clock_ms();
-			if (now >= next || w->looked == 0) {
-				look_at_all(w);
-				break;
-			}
-			if (wait_for_news(w,
-				no_later(now + IDLE_MS < next ? now + IDLE_MS
-							      : next),
-				e) == -1 ||
-			    renew(w, e) == -1)
-				return -1;
-		}
+		if (await_news(w, e) == -1)
+			return -1;
 	}
 	return 0;
 }
@@ -512,7 +541,6 @@ watch_run(struct run *r, struct err *e)
 		sleep_until(&w, clock_ms() + w.pause);
 		w.pause = w.pause * 2 < PAUSE_MOST ? w.pause * 2 : PAUSE_MOST;
 	}
-	tell(&w, "STOPPING=1");
 	words_clear(&w.folders);
 	free(w.dirty);
 	return stop_requested() ? 0 : rv;

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "os/clock.h"
+#include "os/notify.h"
 
 #define FRAME offsetof(struct ask_msg, text)
 
@@ -171,4 +173,16 @@ ask_notify(int fd, const char *text)
 
 	set_text(&m, text, strlen(text));
 	(void)ask_send(fd, &m, NULL);
+}
+
+void
+ask_alive(int fd)
+{
+	static int64_t last;
+	int64_t every = notify_watchdog_ms(), now = clock_ms();
+
+	if (every == 0 || now - last < every / 2)
+		return;
+	last = now;
+	ask_notify(fd, "WATCHDOG=1");
 }

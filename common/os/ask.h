@@ -62,4 +62,8 @@ int ask_command(int fd, int index, int in, int out, const struct words *env,
 void ask_progress(int fd, const struct ask_progress *);
 void ask_notify(int fd, const char *);
 
+/* Tells the service manager's watchdog, when that is due again: to be called
+ * wherever the worker waits. */
+void ask_alive(int fd);
+
 #endif

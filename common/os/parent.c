@@ -379,6 +379,7 @@ parent_run(struct job *jobs, size_t n)
 	}
 	while (alive > 0) {
 		if (stop_requested() && !passed) {
+			notify_send("STOPPING=1");
 			pass_on_stop(jobs, n);
 			passed = true;
 		}
