@@ -4,6 +4,7 @@
 
 #include "base/suggest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define WORD_MAX 48 /* longer ones are no slip of the finger */
@@ -61,4 +62,16 @@ suggest(const char *word, const char *const *candidates, size_t n)
 		}
 	}
 	return nearest;
+}
+
+const char *
+suggest_hint(const char *word, const char *const *candidates, size_t n,
+    char out_r[SUGGEST_HINT])
+{
+	const char *near = suggest(word, candidates, n);
+
+	out_r[0] = '\0';
+	if (near != NULL)
+		snprintf(out_r, SUGGEST_HINT, " (did you mean '%s'?)", near);
+	return out_r;
 }

@@ -11,4 +11,9 @@
  */
 const char *suggest(const char *word, const char *const *candidates, size_t n);
 
+/* " (did you mean 'x'?)" with that candidate; "" when there is none. */
+#define SUGGEST_HINT 80
+const char *suggest_hint(const char *word, const char *const *candidates,
+    size_t n, char out_r[SUGGEST_HINT]);
+
 #endif

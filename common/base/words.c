@@ -130,36 +130,3 @@ words_need_shell(const char *line)
 	}
 	return false;
 }
-
-static void
-put_quoted(struct buf *out, const char *s)
-{
-	buf_putc(out, '"');
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, *s);
-	}
-	buf_putc(out, '"');
-}
-
-char *
-words_join(const struct words *w)
-{
-	struct buf out;
-	char *s;
-	size_t i;
-
-	buf_init(&out, SIZE_MAX / 2);
-	for (i = 0; i < w->n; i++) {
-		if (i > 0)
-			buf_putc(&out, ' ');
-		if (w->v[i][0] == '\0' || strpbrk(w->v[i], BLANKS "'\"\\"))
-			put_quoted(&out, w->v[i]);
-		else
-			buf_puts(&out, w->v[i]);
-	}
-	s = mem_strdup(buf_cstr(&out));
-	buf_clear(&out);
-	return s;
-}

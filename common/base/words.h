@@ -32,11 +32,4 @@ int words_split(struct words *w, const char *line, bool comments, struct err *);
  */
 bool words_need_shell(const char *line);
 
-/*
- * The words joined by blanks, for showing to a person; those with blanks,
- * quotes or nothing in them are double-quoted, so that words_split() would
- * give them back.  Owned by the caller.
- */
-char *words_join(const struct words *);
-
 #endif

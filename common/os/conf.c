@@ -21,6 +21,17 @@
 const char *const conf_kind_names[] = {
     "account", "fetch", "sync", "send", NULL};
 
+int
+conf_kind_of(const char *word)
+{
+	int i;
+
+	for (i = 0; i < CONF_KINDS; i++)
+		if (strcmp(conf_kind_names[i], word) == 0)
+			return i;
+	return -1;
+}
+
 /* --- life ---------------------------------------------------------------- */
 
 void

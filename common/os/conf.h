@@ -17,6 +17,7 @@
 enum conf_kind { CONF_ACCOUNT, CONF_FETCH, CONF_SYNC, CONF_SEND };
 #define CONF_KINDS 4
 extern const char *const conf_kind_names[]; /* of CONF_KINDS, then NULL */
+int conf_kind_of(const char *word);         /* by that name; -1 */
 
 struct conf_line {
 	const char *file; /* borrowed from struct conf; "-o" for an override */

@@ -63,23 +63,18 @@ count_keys(const struct conf_table *tables, size_t n)
 static int
 none_of(const char *word, const char *const *names, struct err *e)
 {
-	const char *near;
+	char hint[SUGGEST_HINT];
 	struct buf list;
 	size_t n;
 
 	buf_init(&list, sizeof(e->text));
 	for (n = 0; names[n] != NULL; n++)
 		buf_printf(&list, "%s%s", n > 0 ? ", " : "", names[n]);
-	near = word == NULL ? NULL : suggest(word, names, n);
 	if (word == NULL)
 		err_set(e, ERR_CONFIG, "needs one of: %s", buf_cstr(&list));
-	else if (near != NULL)
-		err_set(e, ERR_CONFIG,
-		    "'%s' is not one of: %s (did you mean '%s'?)", word,
-		    buf_cstr(&list), near);
 	else
-		err_set(e, ERR_CONFIG, "'%s' is not one of: %s", word,
-		    buf_cstr(&list));
+		err_set(e, ERR_CONFIG, "'%s' is not one of: %s%s", word,
+		    buf_cstr(&list), suggest_hint(word, names, n, hint));
 	buf_clear(&list);
 	return -1;
 }
@@ -156,32 +151,26 @@ set_words(struct words *to, const struct conf_line *l, bool add)
 static int
 check_count(const struct conf_key *k, const struct conf_line *l, struct err *e)
 {
+	static const struct {
+		size_t least, most;
+	} counts[] = {
+	    [CONF_STRING] = {1, 1},
+	    [CONF_TEXT] = {1, SIZE_MAX},
+	    [CONF_PATH] = {1, 1},
+	    [CONF_WORDS] = {1, SIZE_MAX},
+	    [CONF_APPEND] = {1, SIZE_MAX},
+	    [CONF_COMMAND] = {1, SIZE_MAX},
+	    [CONF_BOOL] = {0, 1},
+	    [CONF_DURATION] = {1, 1},
+	    [CONF_SIZE] = {1, 1},
+	    [CONF_NUMBER] = {1, 1},
+	    [CONF_ENUM] = {1, 1},
+	    [CONF_CUSTOM] = {0, SIZE_MAX},
+	};
 	size_t n = l->args.n;
 
-	switch (k->type) {
-	case CONF_CUSTOM:
+	if (n >= counts[k->type].least && n <= counts[k->type].most)
 		return 0;
-	case CONF_TEXT:
-	case CONF_WORDS:
-	case CONF_APPEND:
-	case CONF_COMMAND:
-		if (n > 0)
-			return 0;
-		break;
-	case CONF_BOOL:
-		if (n <= 1)
-			return 0;
-		break;
-	case CONF_STRING:
-	case CONF_PATH:
-	case CONF_ENUM:
-	case CONF_DURATION:
-	case CONF_SIZE:
-	case CONF_NUMBER:
-		if (n == 1)
-			return 0;
-		break;
-	}
 	if (n == 0 && k->type == CONF_ENUM)
 		return none_of(NULL, k->names, e);
 	if (n == 0)
@@ -259,17 +248,6 @@ nearest(const struct apply *a, const char *word, bool override)
 	return near;
 }
 
-static bool
-starts_section(const char *word)
-{
-	int i;
-
-	for (i = 0; i < CONF_KINDS; i++)
-		if (strcmp(conf_kind_names[i], word) == 0)
-			return true;
-	return false;
-}
-
 static void
 unknown(struct apply *a, const struct conf_line *l)
 {
@@ -288,7 +266,8 @@ unknown(struct apply *a, const struct conf_line *l)
 		    l->keyword, conf_kind_names[a->section->kind],
 		    a->section->name);
 	/* The lines to come are strangers here, but only because of this. */
-	if (near != NULL && !override && l->args.n == 1 && starts_section(near))
+	if (near != NULL && !override && l->args.n == 1 &&
+	    conf_kind_of(near) != -1)
 		a->lost = true;
 }
 

@@ -141,18 +141,15 @@ split_section(struct conf *c, size_t i)
 static void
 check_reference(struct conf *c, const struct conf_line *l)
 {
-	const char **names = mem_array(c->n, sizeof(*names)), *near;
+	const char **names = mem_array(c->n, sizeof(*names));
+	char hint[SUGGEST_HINT];
 	size_t i, n = 0;
 
 	for (i = 0; i < c->n; i++)
 		if (c->sections[i].kind == CONF_ACCOUNT)
 			names[n++] = c->sections[i].name;
-	near = suggest(l->args.v[0], names, n);
-	if (near != NULL)
-		conf_error(c, l, "no account '%s' (did you mean '%s'?)",
-		    l->args.v[0], near);
-	else
-		conf_error(c, l, "no account '%s'", l->args.v[0]);
+	conf_error(c, l, "no account '%s'%s", l->args.v[0],
+	    suggest_hint(l->args.v[0], names, n, hint));
 	free(names);
 }
 
@@ -397,17 +394,6 @@ parse_line(struct conf *c, char *text, struct conf_line *l)
 	return rv;
 }
 
-static int
-kind_of(const char *word)
-{
-	int i;
-
-	for (i = 0; i < CONF_KINDS; i++)
-		if (strcmp(conf_kind_names[i], word) == 0)
-			return i;
-	return -1;
-}
-
 /* A line before any section: perhaps the start of one, misspelt. */
 static void
 take_stray(struct conf *c, struct source *s, const struct conf_line *l)
@@ -417,7 +403,7 @@ take_stray(struct conf *c, struct source *s, const struct conf_line *l)
 	if (near != NULL && l->args.n == 1) {
 		conf_error(c, l, "unknown keyword '%s' (did you mean '%s'?)",
 		    l->keyword, near);
-		begin_section(s, c, (enum conf_kind)kind_of(near), l);
+		begin_section(s, c, (enum conf_kind)conf_kind_of(near), l);
 	} else if (s->section == NO_SECTION) {
 		conf_error(c, l,
 		    "'%s' is outside of any section: begin one "
@@ -455,7 +441,7 @@ take_line(struct reader *r, struct source *s, struct span line)
 		return;
 	text = span_dup(line);
 	if (parse_line(c, text, &l) == 1) {
-		kind = kind_of(l.keyword);
+		kind = conf_kind_of(l.keyword);
 		if (strcmp(l.keyword, "include") == 0)
 			include(r, s, &l);
 		else if (kind != -1 &&

@@ -31,25 +31,21 @@ reserve(struct buf *b, size_t max)
 	buf_reserve(b, max);
 }
 
-/* Takes the first line out of b, which is wiped. */
 static int
-first_line(struct buf *b, char **secret_r, const char *from, struct err *e)
+first_line(
+    const struct buf *b, char **secret_r, const char *from, struct err *e)
 {
-	struct span s = buf_span(b), line;
-	int rv = 0;
+	struct span s = buf_span(b), line = s;
 
-	if (!span_cut(&s, '\n', &line))
-		line = s;
+	span_cut(&s, '\n', &line);
 	while (line.n > 0 && line.p[line.n - 1] == '\r')
 		line.n--;
 	if (line.n == 0)
-		rv = err_set(e, ERR_AUTH, "%s: gave an empty secret", from);
-	else if (span_find(line, '\0') != -1)
-		rv = err_set(e, ERR_AUTH, "%s: a NUL in the secret", from);
-	else
-		*secret_r = span_dup(line);
-	buf_wipe(b);
-	return rv;
+		return err_set(e, ERR_AUTH, "%s: gave an empty secret", from);
+	if (span_find(line, '\0') != -1)
+		return err_set(e, ERR_AUTH, "%s: a NUL in the secret", from);
+	*secret_r = span_dup(line);
+	return 0;
 }
 
 /* --- the sources --------------------------------------------------------- */
@@ -68,13 +64,11 @@ from_command(const char *what, const char *line, char **secret_r, struct err *e)
 		command_status(status, ended);
 		rv = err_set(e, ERR_TEMP, "%s '%s' %s", what, line, ended);
 	}
-	if (rv == -1) {
-		buf_wipe(&b);
-		return -1;
-	}
 	from = mem_printf("%s '%s'", what, line);
-	rv = first_line(&b, secret_r, from, e);
+	if (rv == 0)
+		rv = first_line(&b, secret_r, from, e);
 	free(from);
+	buf_wipe(&b);
 	return rv;
 }
 
@@ -121,20 +115,20 @@ refuse_shared(const char *path, struct err *e)
 }
 
 static int
-from_file(const char *what, const char *path, char **secret_r, struct err *e)
+from_file(const char *what, const char *path, bool may_share, char **secret_r,
+    struct err *e)
 {
 	struct buf b;
 	mode_t shared = 0;
-	int rv;
+	int rv = read_file(path, SECRET_MAX, &b, &shared);
 
-	if (read_file(path, SECRET_MAX, &b, &shared) == -1) {
-		rv = err_sys(e, ERR_CONFIG, "%s", path);
-		buf_wipe(&b);
-	} else if (shared != 0) {
+	if (rv == -1)
+		err_sys(e, ERR_CONFIG, "%s", path);
+	else if (shared != 0 && !may_share)
 		rv = refuse_shared(path, e);
-		buf_wipe(&b);
-	} else
+	else
 		rv = first_line(&b, secret_r, path, e);
+	buf_wipe(&b);
 	return rv == 0 ? 0 : err_prefix(e, "%s", what);
 }
 
@@ -142,9 +136,7 @@ static int
 from_credential(const char *name, char **secret_r, struct err *e)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-	struct buf b;
-	mode_t shared;
-	char *path;
+	char *what, *path;
 	int rv;
 
 	if (strchr(name, '/') != NULL)
@@ -155,14 +147,11 @@ from_credential(const char *name, char **secret_r, struct err *e)
 		    "credential '%s': not started by systemd with "
 		    "LoadCredential=%s:FILE",
 		    name, name);
-	/* systemd guards this directory; the file's mode is its business. */
+	what = mem_printf("credential '%s'", name);
 	path = mem_printf("%s/%s", dir, name);
-	rv = read_file(path, SECRET_MAX, &b, &shared);
-	if (rv == -1) {
-		err_sys(e, ERR_CONFIG, "credential '%s': %s", name, path);
-		buf_wipe(&b);
-	} else
-		rv = first_line(&b, secret_r, path, e);
+	/* systemd guards this directory; the file's mode is its business. */
+	rv = from_file(what, path, true, secret_r, e);
+	free(what);
 	free(path);
 	return rv;
 }
@@ -334,7 +323,7 @@ secret_password(const struct account *a, const char *host, bool prompt,
 		    "password-command", a->password_command, secret_r, e);
 	if (a->password_file != NULL)
 		return from_file(
-		    "password-file", a->password_file, secret_r, e);
+		    "password-file", a->password_file, false, secret_r, e);
 	if (a->credential != NULL)
 		return from_credential(a->credential, secret_r, e);
 	rv = from_netrc(host, user, secret_r, e);
@@ -356,10 +345,4 @@ secret_token(const struct account *a, char **secret_r, struct err *e)
 		return err_set(
 		    e, ERR_AUTH, "no access token: set token-command");
 	return from_command("token-command", a->token_command, secret_r, e);
-}
-
-bool
-secret_has_token(const struct account *a)
-{
-	return a->token_command != NULL;
 }

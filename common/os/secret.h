@@ -24,9 +24,6 @@ int secret_password(const struct account *, const char *host, bool prompt,
 /* The access token from token-command; run anew at every call. */
 int secret_token(const struct account *, char **secret_r, struct err *);
 
-/* Whether there is a token-command. */
-bool secret_has_token(const struct account *);
-
 /*
  * The password in ~/.netrc text for (host, user): "machine H login U password
  * P", "default", quoted words; a machine without login matches any user; the

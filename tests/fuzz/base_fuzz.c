@@ -55,26 +55,17 @@ fuzz_url(const char *text)
 static void
 fuzz_words(const char *text)
 {
-	struct words a, b;
+	struct words a;
 	struct err e = {0};
-	char *joined;
-	size_t i;
 
 	words_need_shell(text);
 	words_init(&a);
-	words_init(&b);
 	if (words_split(&a, text, true, &e) == -1)
 		MUST(a.n == 0 && e.kind == ERR_CONFIG);
 	words_clear(&a);
-	if (words_split(&a, text, false, &e) == 0) {
-		joined = words_join(&a);
-		MUST(words_split(&b, joined, false, &e) == 0 && a.n == b.n);
-		for (i = 0; i < a.n; i++)
-			MUST(strcmp(a.v[i], b.v[i]) == 0);
-		free(joined);
-	}
+	if (words_split(&a, text, false, &e) == -1)
+		MUST(a.n == 0 && e.kind == ERR_CONFIG);
 	words_clear(&a);
-	words_clear(&b);
 }
 
 static void
