@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2016 # sh -c '...'
+# shellcheck disable=SC2154,SC2016,SC2088 # sh -c '...'; fetchd expands ~
 # The plain case, against a real server: what is there arrives, once, and
 # nothing is said about it.
 
@@ -16,9 +16,10 @@ setup_file() {
 in_empty_home() {
 	local home
 	home=$(getent passwd "$(id -u)" | cut -d: -f6)
-	[ "$(id -u)" -eq 0 ] && [ -d "$home" ] &&
-		unshare --mount true 2>/dev/null ||
+	if [ "$(id -u)" -ne 0 ] || [ ! -d "$home" ] ||
+		! unshare --mount true 2>/dev/null; then
 		skip "needs root and private mounts"
+	fi
 	mkdir -p realhome
 	expect 0 unshare --mount sh -c 'mount --make-rprivate / &&
 		mount --bind realhome "$1" && shift && exec "$@"' \
@@ -173,7 +174,7 @@ as_somebody() {
 		feed "$U" INBOX 1 600
 		fetch_quietly $proto in
 		assert_eq 1 "$(maildir_count in)"
-		rm -rf in "$MAILROOT/$U"
+		rm -rf in "$(on_server)"
 	done
 }
 

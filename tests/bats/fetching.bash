@@ -102,6 +102,11 @@ same_mail() {
 		"$(maildir_digest "$1")" "mail in $1"
 }
 
+# COMMAND...: it must fail. (A line that begins with ! never fails a test.)
+refute() {
+	! "$@" || fail "it should not: $*"
+}
+
 # PID: that process has ended, whoever may have to collect it.
 gone() {
 	local stat

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2016 # bash -c '...'
 # How much memory it takes: the same for a message of any size.
 
 bats_require_minimum_version 1.5.0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2016,SC2030,SC2031 # sh -c '...'; a test is a subshell
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031,SC2238 # env is a file; sh -c '...'; a test is a subshell
 # Filters, pipes, mbox files and several targets: whole messages or nothing,
 # and what a command does not take stays on the server.
 
@@ -351,7 +351,7 @@ took() {
 			grep -qxF "$v" env || fail "no $v in: $(<env)"
 		done
 		grep -q '^FETCHD_UID=.' env
-		! grep -q 'pw$' env
+		refute grep -q 'pw$' env
 	done
 	grep -qx FETCHD_UID=1 env
 	# Without these header fields: From, and the account's user.
@@ -372,7 +372,7 @@ took() {
 	fetch_quietly pop3 -o 'deliver=pipe echo $SENDER $RECIPIENT >said; env >env'
 	assert_contains "$(<said)" '$(touch'
 	[ ! -e owned ]
-	! grep -q '^LD_PRELOAD' env
+	refute grep -q '^LD_PRELOAD' env
 	grep -q '^PATH=.*bin' env
 }
 
