@@ -355,6 +355,22 @@ check_headers(struct drop *s, size_t *known_r, struct err *e)
 	return 0;
 }
 
+/* No message that has a uid of its own is to be taken for another. */
+static int
+list_uids(struct drop *s, struct err *e)
+{
+	int rv = seen_list_begin(s->run->seen, e);
+	size_t i;
+
+	for (i = 0; rv == 0 && i < s->n; i++) {
+		struct seen_key key = pop3_plan_key(s, &s->items[i]);
+
+		if (key.uid.n > 0)
+			rv = seen_listed(s->run->seen, &key, e);
+	}
+	return rv;
+}
+
 /* Some uids say nothing, or none is known: ask the headers. */
 static int
 recognise(struct drop *s, bool brake, uint64_t rows, struct err *e)
@@ -371,7 +387,9 @@ recognise(struct drop *s, bool brake, uint64_t rows, struct err *e)
 	    checks);
 	if (seen_begin(s->run->seen, e) == -1)
 		return -1;
-	rv = check_headers(s, &known, e);
+	rv = list_uids(s, e);
+	if (rv == 0)
+		rv = check_headers(s, &known, e);
 	if (rv == 0)
 		rv = seen_commit(s->run->seen, e);
 	else

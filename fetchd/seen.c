@@ -73,6 +73,13 @@ enum {
 	Q_N
 };
 
+/* Rows whose message may be there under another key.  One that is listed under
+ * its own is a message that only has the same header. */
+#define LOST                                                        \
+	" WHERE digest = ?1 AND (folder IN (-?2, 0) OR folder = ?2" \
+	" AND typeof(uid) = 'text'"                                 \
+	" AND uid NOT IN (SELECT l.uid FROM temp.listed AS l))"
+
 static const char *const sql[Q_N] = {
     [Q_FOLDER_ADD] = "INSERT OR IGNORE INTO folder (name) VALUES (?1)",
     [Q_FOLDER_GET] = "SELECT id, uidvalidity, next FROM folder WHERE name = ?1",
@@ -85,10 +92,8 @@ static const char *const sql[Q_N] = {
 	      " VALUES (?1, ?2, ?3, ?4, ?5)",
     [Q_FORGET] = "DELETE FROM msg WHERE folder = ?1 AND uid = ?2",
     [Q_FORGET_DIGEST] = "DELETE FROM msg WHERE folder = ?1 AND digest = ?2",
-    [Q_FIND] = "SELECT 1 FROM msg"
-	       " WHERE digest = ?1 AND folder IN (?2, -?2, 0) LIMIT 1",
-    [Q_REKEY_READ] = "SELECT folder, uid, status, since FROM msg"
-		     " WHERE digest = ?1 AND folder IN (?2, -?2, 0)"
+    [Q_FIND] = "SELECT 1 FROM msg" LOST " LIMIT 1",
+    [Q_REKEY_READ] = "SELECT folder, uid, status, since FROM msg" LOST
 		     " ORDER BY folder = 0, folder LIMIT 1",
     [Q_REKEY_DELETE] =
 	"DELETE FROM msg WHERE folder = ?1 AND uid = ?2 AND digest = ?3",

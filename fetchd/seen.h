@@ -44,6 +44,7 @@ enum seen_origin {
 	SEEN_NEW,     /* there was none: what is in the Maildir is learned */
 	SEEN_DAMAGED, /* the old one was lost */
 	SEEN_EMPTY,   /* there was none, nor any mail in the Maildir */
+	SEEN_LEARNED, /* there was none; the Maildir's mail is in it now */
 };
 
 int seen_open(
@@ -79,8 +80,9 @@ int seen_set_aside(struct seen *, int64_t folder, struct err *);
 int seen_drop_aside(struct seen *, int64_t folder, struct err *);
 
 /*
- * Looks for a message by its header's digest in the folder and among the
- * local ones (SEEN_LOCAL); 1 found, 0 not, -1.
+ * Looks for a message by its header's digest in the folder (POP3: among what
+ * was not told to be listed, see below) and among the local ones (SEEN_LOCAL);
+ * 1 found, 0 not, -1.
  */
 int seen_find_digest(
     struct seen *, int64_t folder, const char *digest, struct err *);

@@ -44,11 +44,28 @@ take_lock(
 	return rv;
 }
 
+/* Without a state, what lies in the Maildir tells what was fetched.  Once: what
+ * a first run that is cut short delivers is in the state. */
+static int
+learn(struct run *r, struct err *e)
+{
+	size_t n;
+
+	if (inbox_learn(r->inbox, &n, e) == -1)
+		return -1;
+	if (n == 0 && r->origin == SEEN_DAMAGED && !r->options->allow_refetch)
+		return 0;
+	r->origin = n > 0 ? SEEN_LEARNED : SEEN_EMPTY;
+	if (n > 0)
+		log_info("no state yet: %zu messages in the Maildir will not "
+			 "be fetched again",
+		    n);
+	return seen_set_origin(r->seen, r->origin, e);
+}
+
 static int
 open_state(struct run *r, struct err *e)
 {
-	size_t n = 0;
-
 	if (seen_open(r->fetch->state, &r->origin, &r->seen, e) == -1)
 		return -1;
 	if (r->options->dry_run)
@@ -56,19 +73,10 @@ open_state(struct run *r, struct err *e)
 	if (inbox_open(
 		r->fetch, r->options, r->seen, r->ask_fd, &r->inbox, e) == -1)
 		return -1;
-	/* Without a state, what lies in the Maildir tells what was fetched. */
 	if ((r->origin == SEEN_NEW || r->origin == SEEN_DAMAGED) &&
-	    inbox_learn(r->inbox, &n, e) == -1)
+	    learn(r, e) == -1)
 		return -1;
-	/* What a first run that is cut short delivers needs no learning. */
-	if (r->origin == SEEN_NEW && n == 0 &&
-	    seen_set_origin(r->seen, SEEN_EMPTY, e) == -1)
-		return -1;
-	r->learned = n > 0;
-	if (r->learned)
-		log_info("no state yet: %zu messages in the Maildir will not "
-			 "be fetched again",
-		    n);
+	r->learned = r->origin == SEEN_LEARNED;
 	return 0;
 }
 
