@@ -25,25 +25,44 @@
 
 /* --- opening, and what an earlier run left ---------------------------------- */
 
+/* It is nowhere: a copy too many beats a loss. */
+static int
+fetch_again(struct inbox *in, const struct seen_placing *p, struct err *e)
+{
+	struct seen_key key = {
+	    .folder = p->folder, .number = p->number, .uid = span_of(p->uid)};
+
+	strlcpy(key.digest, p->digest, sizeof(key.digest));
+	return seen_put(in->seen, &key, SEEN_FAILED, e);
+}
+
+static bool
+is_gone(const char *maildir)
+{
+	char *tmp = mem_printf("%s/tmp", maildir);
+	bool gone = access(tmp, F_OK) == -1 && errno == ENOENT;
+
+	free(tmp);
+	return gone;
+}
+
 static int
 settle_maildir(struct inbox *in, const struct seen_placing *p, struct err *e)
 {
-	struct maildir m;
-	struct seen_key key = {
-	    .folder = p->folder, .number = p->number, .uid = span_of(p->uid)};
 	int64_t age = clock_wall_us() / 1000000 - p->since;
+	struct maildir m;
 	int rv;
 
+	/* Removed, or its file system is not mounted. */
+	if (is_gone(p->dest))
+		return fetch_again(in, p, e);
 	if (maildir_open(p->dest, true, &m, e) == -1)
 		return -1;
 	rv = maildir_place(&m, p->name, NULL, e);
 	if (rv == 1)
 		rv = maildir_sync_places(&m, e);
-	else if (rv == 0 && age > 36 * 3600 && !maildir_has(&m, p->name)) {
-		/* A reader may have swept tmp/: a copy too many beats a loss. */
-		strlcpy(key.digest, p->digest, sizeof(key.digest));
-		rv = seen_put(in->seen, &key, SEEN_FAILED, e);
-	}
+	else if (rv == 0 && age > 36 * 3600 && !maildir_has(&m, p->name))
+		rv = fetch_again(in, p, e); /* a reader may have swept tmp/ */
 	maildir_close(&m);
 	return rv;
 }
@@ -66,6 +85,8 @@ settle_mbox(struct inbox *in, const struct seen_placing *p, struct err *e)
 		rv = mbox_settle(fd, p->at, msg, p->name, e);
 		close(fd);
 	}
+	if (rv == 0)
+		unlinkat(in->spool_fd, name, 0);
 	close(msg);
 	return rv;
 }
@@ -85,15 +106,14 @@ sweep_spool(struct inbox *in)
 	closedir(d);
 }
 
-static int
-settle_leftovers(struct inbox *in, struct err *e)
+int
+inbox_leftovers(struct inbox *in, struct err *e)
 {
 	struct seen_placing *list;
 	size_t i, n;
 	int rv;
 
 	rv = seen_placings(in->seen, &list, &n, e);
-	in->placing = n > 0;
 	for (i = 0; rv == 0 && i < n; i++) {
 		rv = list[i].mbox ? settle_mbox(in, &list[i], e)
 		                  : settle_maildir(in, &list[i], e);
@@ -101,10 +121,9 @@ settle_leftovers(struct inbox *in, struct err *e)
 	seen_placings_free(list, n);
 	/* The rows go now: their files must not be looked for again when
 	 * the reader has long moved on. */
-	if (rv == 0 && n > 0) {
+	if (rv == 0 && n > 0)
 		rv = seen_clear_placing(in->seen, e);
-		in->placing = false;
-	}
+	in->placing = in->unplaced = rv == -1;
 	return rv;
 }
 
@@ -153,7 +172,7 @@ inbox_open(const struct fetch *f, const struct options *o, struct seen *seen,
 	if (seen_tag(seen, &in->tag, e) == -1 ||
 	    file_mkdirs(in->spool_dir, e) == -1 ||
 	    file_opendir(in->spool_dir, &in->spool_fd, e) == -1 ||
-	    open_targets(in, e) == -1 || settle_leftovers(in, e) == -1) {
+	    inbox_leftovers(in, e) == -1 || open_targets(in, e) == -1) {
 		inbox_close(in);
 		return -1;
 	}
@@ -168,12 +187,15 @@ inbox_open(const struct fetch *f, const struct options *o, struct seen *seen,
 void
 inbox_close(struct inbox *in)
 {
+	struct err ignored;
 	size_t i;
 
 	if (in == NULL)
 		return;
-	inbox_abort(in);
-	inbox_drop_batch(in);
+	inbox_discard(in);
+	/* What is not in place yet is the next run's. */
+	if (!in->unplaced)
+		(void)inbox_rest(in, &ignored);
 	for (i = 0; in->maildirs != NULL && i < in->fetch->n_targets; i++)
 		maildir_close(&in->maildirs[i]);
 	if (in->spool_fd != -1)

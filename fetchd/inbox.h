@@ -60,6 +60,15 @@ void inbox_abort(struct inbox *); /* it will not be complete */
 int inbox_settle(struct inbox *, bool now, const size_t **cookies_r,
     size_t *n_r, struct err *);
 
+/* A connection was lost: what is not settled is dropped. */
+void inbox_discard(struct inbox *);
+
+/*
+ * Nothing more is coming for now: forgets what was placed, so that a later
+ * run has no cause to look for it.  inbox_close() does it too.
+ */
+int inbox_rest(struct inbox *, struct err *);
+
 /* When the batch will be old: clock_ms() terms; 0: it is empty. */
 int64_t inbox_due(const struct inbox *);
 

@@ -55,6 +55,7 @@ inbox_drop_batch(struct inbox *in)
 	for (i = 0; i < in->n; i++)
 		parcel_abandon(in, &in->batch[i]);
 	in->n = 0;
+	in->bytes = 0;
 }
 
 /* --- the batch ---------------------------------------------------------------- */
@@ -228,6 +229,29 @@ print_path(struct inbox *in, const struct entry *en)
 	else
 		printf("%s", t->path);
 	putchar(in->options->nul ? '\0' : '\n');
+	/* Whole records: other sections write there too. */
+	fflush(stdout);
+}
+
+static int
+place_entry(struct inbox *in, const struct parcel *p, const struct entry *en,
+    const int *fds, struct err *e)
+{
+	struct maildir *m = &in->maildirs[en->target];
+	int rv;
+
+	if (m->path == NULL)
+		return mbox_write(fds[en->target], en->spool.fd, en->name, e);
+	rv = maildir_place(m, en->name, NULL, e);
+	if (rv != 0 || maildir_has(m, en->name))
+		return rv == -1 ? -1 : 0;
+	/* Gone from tmp/, or new/ is gone: it is not delivered. */
+	if (seen_put(in->seen, &p->key, SEEN_FAILED, e) == -1)
+		return -1;
+	return err_set(e, ERR_LOCAL,
+	    "%s: %s vanished before it was in its place; it will be fetched "
+	    "again",
+	    m->path, en->name);
 }
 
 static int
@@ -236,16 +260,10 @@ place_batch(struct inbox *in, const int *fds, struct err *e)
 	size_t i, k, t;
 
 	for (i = 0; i < in->n; i++)
-		for (k = 0; k < in->batch[i].n; k++) {
-			struct entry *en = &in->batch[i].entries[k];
-			struct maildir *m = &in->maildirs[en->target];
-
-			if (m->path != NULL
-				? maildir_place(m, en->name, NULL, e) == -1
-				: mbox_write(fds[en->target], en->spool.fd,
-				      en->name, e) == -1)
+		for (k = 0; k < in->batch[i].n; k++)
+			if (place_entry(in, &in->batch[i],
+				&in->batch[i].entries[k], fds, e) == -1)
 				return -1;
-		}
 	for (t = 0; t < in->fetch->n_targets; t++) {
 		if (in->maildirs[t].path != NULL &&
 		    maildir_sync_places(&in->maildirs[t], e) == -1)
@@ -278,14 +296,12 @@ finish_batch(struct inbox *in)
 		in->cookies[i] = p->cookie;
 		parcel_clear(p);
 	}
-	if (in->options->print)
-		fflush(stdout);
 	in->n = 0;
 	in->bytes = 0;
 }
 
-/* On failure after the record, the files must stay: the next run places
- * them. */
+/* On failure after the record, the files must stay: they are placed before
+ * anything else is recorded, or by the next run. */
 static void
 leave_batch(struct inbox *in)
 {
@@ -297,13 +313,18 @@ leave_batch(struct inbox *in)
 		parcel_clear(&in->batch[i]);
 	}
 	in->n = 0;
+	in->bytes = 0;
+	in->unplaced = true;
 }
 
 static int
 settle_batch(struct inbox *in, int *fds, struct err *e)
 {
-	if (sync_batch(in, e) == -1 || reserve_mboxes(in, fds, e) == -1)
+	if ((in->unplaced && inbox_leftovers(in, e) == -1) ||
+	    sync_batch(in, e) == -1 || reserve_mboxes(in, fds, e) == -1) {
+		inbox_drop_batch(in);
 		return -1;
+	}
 	if (record_batch(in, e) == -1) {
 		/* A commit that failed may yet be durable: keep the files. */
 		leave_batch(in);
@@ -343,6 +364,25 @@ inbox_settle(struct inbox *in, bool now, const size_t **cookies_r, size_t *n_r,
 	*n_r = in->n;
 	finish_batch(in);
 	return 0;
+}
+
+void
+inbox_discard(struct inbox *in)
+{
+	inbox_abort(in);
+	inbox_drop_batch(in);
+	in->mark.id = 0;
+}
+
+int
+inbox_rest(struct inbox *in, struct err *e)
+{
+	if (in->unplaced)
+		return inbox_leftovers(in, e);
+	if (!in->placing)
+		return 0;
+	in->placing = false;
+	return seen_clear_placing(in->seen, e);
 }
 
 int64_t

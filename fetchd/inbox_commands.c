@@ -19,14 +19,18 @@
 #include "os/file.h"
 #include "os/mbox.h"
 
+#define VALUE_MAX 2000
+
 /* --- filters and pipes -------------------------------------------------------- */
 
+/* What is absurdly long is left empty, so that all of them fit. */
 static void
 env_add(struct words *env, const char *name, struct span value)
 {
-	char *v = span_dup(value), *w = mem_printf("%s=%s", name, v);
+	char *v = span_dup(value.n <= VALUE_MAX ? value : span_of("")), *w;
 	size_t i;
 
+	w = mem_printf("%s=%s", name, v);
 	for (i = 0; w[i] != '\0'; i++)
 		if (w[i] == '\n' || w[i] == '\r')
 			w[i] = ' ';
@@ -126,7 +130,8 @@ run_filters(struct inbox *in, const struct words *env, struct err *e)
 			return 0;
 		size = lseek(out, 0, SEEK_END);
 		if (size <= 0)
-			return err_set(e, ERR_MESSAGE, "'%s': gave nothing back",
+			return err_set(e, ERR_MESSAGE,
+			    "'%s': gave nothing back",
 			    in->fetch->commands.v[i]);
 		in->spool.bytes = (uint64_t)size;
 	}

@@ -49,6 +49,7 @@ struct inbox {
 	size_t *cookies;         /* owned: of the batch settled last */
 	struct seen_folder mark; /* id 0: none */
 	bool placing;            /* rows are in the state */
+	bool unplaced;           /* and some of their files are not in place */
 
 	/* the message that is coming in */
 	struct inbox_item item;
@@ -74,5 +75,8 @@ int inbox_add(struct inbox *, enum seen_status, bool files, struct err *);
 
 /* Drops the batch and its files. */
 void inbox_drop_batch(struct inbox *);
+
+/* Puts in place what is recorded as being placed. */
+int inbox_leftovers(struct inbox *, struct err *);
 
 #endif

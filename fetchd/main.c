@@ -142,7 +142,7 @@ parse(int argc, char **argv, struct command_line *cl, struct conf *c)
 static int
 check_options(const struct options *o, const struct fetch *list, size_t n)
 {
-	size_t i, k;
+	size_t i, k, streams = 0;
 
 	if (o->watch && (o->once || o->dry_run)) {
 		log_error("-w stays for ever: it does not go with -1 or -n");
@@ -150,12 +150,18 @@ check_options(const struct options *o, const struct fetch *list, size_t n)
 	}
 	for (i = 0; i < n; i++)
 		for (k = 0; k < list[i].n_targets; k++)
-			if (list[i].targets[k].kind == TARGET_STDOUT &&
-			    o->print) {
-				log_error("-p and 'deliver mbox -' would mix "
-					  "on standard output");
-				return EX_USAGE;
-			}
+			streams += list[i].targets[k].kind == TARGET_STDOUT;
+	if (streams > 0 && o->print) {
+		log_error("-p and 'deliver mbox -' would mix on standard "
+			  "output");
+		return EX_USAGE;
+	}
+	if (streams > 1 && !o->dry_run) {
+		log_error("%zu sections would mix on standard output by "
+			  "'deliver mbox -': run one at a time",
+		    streams);
+		return EX_USAGE;
+	}
 	return 0;
 }
 

@@ -24,6 +24,7 @@ run_list(struct run *r, const char *folder, const char *uid, uint64_t size)
 {
 	printf("%s\t%s\t%s\t%" PRIu64 "%c", r->fetch->name, folder, uid, size,
 	    r->options->nul ? '\0' : '\n');
+	fflush(stdout); /* whole records: other sections write there too */
 }
 
 bool

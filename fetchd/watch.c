@@ -474,7 +474,8 @@ imap_session(struct watch *w, struct err *e)
 			return -1;
 		if (stop_requested())
 			break;
-		if (run_begun(w->run, e) == -1)
+		if (run_begun(w->run, e) == -1 ||
+		    inbox_rest(w->run->inbox, e) == -1)
 			return -1;
 		w->pause = PAUSE_FIRST;
 		tell(w, "STATUS=watching %s", w->run->link.peer);
@@ -493,7 +494,7 @@ pop3_session(struct watch *w, struct err *e)
 		start_afresh(w->run);
 		rv = pop3_fetch(w->run, e);
 		link_close(&w->run->link);
-		if (rv == -1)
+		if (rv == -1 || inbox_rest(w->run->inbox, e) == -1)
 			return -1;
 		w->pause = PAUSE_FIRST;
 		tell(w, "STATUS=looking at %s now and then", w->run->link.peer);
@@ -534,6 +535,7 @@ watch_run(struct run *r, struct err *e)
 	while (!stop_requested()) {
 		rv = r->fetch->imap ? imap_session(&w, e) : pop3_session(&w, e);
 		close_posts(&w);
+		inbox_discard(r->inbox);
 		if (rv == 0 || stop_requested() || !may_pass(e))
 			break;
 		log_warn("%s; again in %" PRId64 " s", e->text, w.pause / 1000);

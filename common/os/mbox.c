@@ -261,6 +261,7 @@ mbox_open(const char *path, int *fd_r, struct err *e)
 		}
 		err_set(e, ERR_TEMP, "%s: locked by another program", path);
 		close(*fd_r);
+		*fd_r = -1;
 		return -1;
 	}
 	return 0;

@@ -333,7 +333,11 @@ pass_on_stop(struct job *jobs, size_t n)
 			kill(jobs[i].pid, SIGUSR1);
 }
 
-/* Waits for a question, a death, a stop; SIGCHLD is open only in here. */
+/*
+ * Waits for a question, a death, a stop; SIGCHLD is open only in here.  A
+ * worker has one question at a time: the next waits until the servant is
+ * collected.
+ */
 static void
 wait_for_events(struct job *jobs, size_t n, struct pollfd *p, bool stopping)
 {
@@ -341,7 +345,9 @@ wait_for_events(struct job *jobs, size_t n, struct pollfd *p, bool stopping)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		p[i] = (struct pollfd){.fd = jobs[i].fd, .events = POLLIN};
+		p[i] = (struct pollfd){
+		    .fd = jobs[i].servant == 0 ? jobs[i].fd : -1,
+		    .events = POLLIN};
 	p[n] = (struct pollfd){.fd = stopping ? -1 : stop_fd(),
 	    .events = POLLIN};
 	sigprocmask(SIG_SETMASK, NULL, &open_mask);
