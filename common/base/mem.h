@@ -1,6 +1,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /*
@@ -15,6 +16,7 @@ void *mem_resize(void *, size_t n, size_t size);
 char *mem_strdup(const char *);
 char *mem_strndup(const char *, size_t);
 char *mem_printf(const char *, ...) __attribute__((format(printf, 1, 2)));
+char *mem_vprintf(const char *, va_list) __attribute__((format(printf, 1, 0)));
 
 /* Overwrites a secret, then frees it; NULL is accepted. */
 void mem_free_secret(char *);

@@ -119,8 +119,7 @@ conf_error(struct conf *c, const struct conf_line *at, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) == -1)
-		text = mem_strdup(fmt);
+	text = mem_vprintf(fmt, ap);
 	va_end(ap);
 	if (at == NULL || at->file == NULL)
 		full = mem_strdup(text);

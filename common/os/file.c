@@ -54,13 +54,25 @@ file_opendir(const char *path, int *fd_r, struct err *e)
 	return 0;
 }
 
+int
+file_sync_parent(const char *path, struct err *e)
+{
+	char *copy = mem_strdup(path);
+	int fd, rv;
+
+	rv = file_opendir(dirname(copy), &fd, e);
+	if (rv == 0) {
+		rv = file_sync(fd, path, e);
+		close(fd);
+	}
+	free(copy);
+	return rv;
+}
+
 /* Creates one directory whose parent exists. */
 static int
 mkdir_durable(const char *path, struct err *e)
 {
-	char *copy;
-	int fd, rv;
-
 	if (mkdir(path, 0700) == -1) {
 		if (errno == EEXIST)
 			return 0;
@@ -69,14 +81,7 @@ mkdir_durable(const char *path, struct err *e)
 			e->code = EX_CANTCREAT;
 		return -1;
 	}
-	copy = mem_strdup(path);
-	rv = file_opendir(dirname(copy), &fd, e);
-	if (rv == 0) {
-		rv = file_sync(fd, path, e);
-		close(fd);
-	}
-	free(copy);
-	return rv;
+	return file_sync_parent(path, e);
 }
 
 int

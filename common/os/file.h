@@ -20,6 +20,9 @@ int file_write(int fd, const void *, size_t, const char *what, struct err *);
 /* fsync(2): the file's bytes, or a directory's names, survive a power cut. */
 int file_sync(int fd, const char *what, struct err *);
 
+/* The same for the directory that the path lies in. */
+int file_sync_parent(const char *path, struct err *);
+
 /*
  * Makes a directory and its missing parents (mode 0700).  Durable: each new
  * name is synced into its parent.

@@ -22,7 +22,7 @@
 
 static struct {
 	const char *tool; /* borrowed */
-	char *account;    /* owned; NULL: none */
+	char *account;    /* owned: "name: "; NULL: none */
 	enum log_level level;
 	bool journal, syslog;
 	void (*before)(void);
@@ -68,7 +68,7 @@ void
 log_account(const char *name)
 {
 	free(self.account);
-	self.account = name == NULL ? NULL : mem_strdup(name);
+	self.account = name == NULL ? NULL : mem_printf("%s: ", name);
 }
 
 void
@@ -101,62 +101,33 @@ static void
 put(int priority, const char *kind, struct span text)
 {
 	int saved = errno;
-	char *shown = span_show(text, TEXT_MAX), *account;
+	char *shown = span_show(text, TEXT_MAX);
+	const char *account = self.account != NULL ? self.account : "";
 
-	account = self.account == NULL ? mem_strdup("")
-	                               : mem_printf("%s: ", self.account);
 	if (self.syslog)
 		syslog(priority, "%s%s%s", account, kind, shown);
 	else
 		put_stderr(priority, account, kind, shown);
-	free(account);
 	free(shown);
 	errno = saved;
 }
 
-static void __attribute__((format(printf, 3, 0)))
-put_format(int priority, const char *kind, const char *fmt, va_list ap)
+void
+log_put(enum log_level level, const char *fmt, ...)
 {
+	va_list ap;
 	char *text;
 
-	if (vasprintf(&text, fmt, ap) == -1)
+	if (self.level < level)
 		return;
-	put(priority, kind, span_of(text));
+	va_start(ap, fmt);
+	text = mem_vprintf(fmt, ap);
+	va_end(ap);
+	put(level == LOG_L_QUIET    ? LOG_ERR
+	    : level == LOG_L_NORMAL ? LOG_WARNING
+				    : LOG_INFO,
+	    level == LOG_L_NORMAL ? "warning: " : "", span_of(text));
 	free(text);
-}
-
-void
-log_error(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	put_format(LOG_ERR, "", fmt, ap);
-	va_end(ap);
-}
-
-void
-log_warn(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (self.level < LOG_L_NORMAL)
-		return;
-	va_start(ap, fmt);
-	put_format(LOG_WARNING, "warning: ", fmt, ap);
-	va_end(ap);
-}
-
-void
-log_info(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (self.level < LOG_L_INFO)
-		return;
-	va_start(ap, fmt);
-	put_format(LOG_INFO, "", fmt, ap);
-	va_end(ap);
 }
 
 void

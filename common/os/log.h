@@ -31,9 +31,11 @@ enum log_level log_get(void);
  * copied; NULL: no more. */
 void log_account(const char *);
 
-void log_error(const char *, ...) __attribute__((format(printf, 1, 2)));
-void log_warn(const char *, ...) __attribute__((format(printf, 1, 2)));
-void log_info(const char *, ...) __attribute__((format(printf, 1, 2)));
+#define log_error(...) log_put(LOG_L_QUIET, __VA_ARGS__)
+#define log_warn(...) log_put(LOG_L_NORMAL, __VA_ARGS__)
+#define log_info(...) log_put(LOG_L_INFO, __VA_ARGS__)
+void log_put(enum log_level, const char *, ...)
+    __attribute__((format(printf, 2, 3)));
 void log_err(const struct err *); /* as an error */
 
 /* -vv: bytes of the dialogue, a line each, '>' to the server, '<' from it. */

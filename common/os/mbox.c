@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,20 +228,12 @@ open_file(const char *path, int *fd_r, struct err *e)
 int
 mbox_create(const char *path, struct err *e)
 {
-	char *copy = mem_strdup(path);
-	int fd, dir = -1, rv;
+	int fd;
 
-	rv = open_file(path, &fd, e);
-	if (rv == 0) {
-		close(fd);
-		rv = file_opendir(dirname(copy), &dir, e);
-	}
-	if (rv == 0) {
-		rv = file_sync(dir, copy, e);
-		close(dir);
-	}
-	free(copy);
-	return rv;
+	if (open_file(path, &fd, e) == -1)
+		return -1;
+	close(fd);
+	return file_sync_parent(path, e);
 }
 
 int
