@@ -71,8 +71,10 @@ ask_recv(int fd, struct ask_msg *m, int fds[2])
 {
 	union control c;
 	struct iovec iov = {m, sizeof(*m)};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1,
-	    .msg_control = c.space, .msg_controllen = sizeof(c.space)};
+	struct msghdr h = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = c.space,
+	    .msg_controllen = sizeof(c.space)};
 	ssize_t k;
 
 	do
@@ -90,8 +92,8 @@ ask_recv(int fd, struct ask_msg *m, int fds[2])
 
 /* Sends a question and waits for its answer. */
 static int
-converse(int fd, struct ask_msg *m, const int fds[2], int fds_r[2],
-    struct err *e)
+converse(
+    int fd, struct ask_msg *m, const int fds[2], int fds_r[2], struct err *e)
 {
 	if (ask_send(fd, m, fds) == -1 || ask_recv(fd, m, fds_r) != 1)
 		_exit(EX_TEMPFAIL); /* no parent: nothing to live for */

@@ -47,8 +47,8 @@ int ask_recv(int fd, struct ask_msg *, int fds_r[2]);
 
 /* The worker's side.  fd is its end of the pair.  The parent's absence ends
  * the worker at once (EX_TEMPFAIL). */
-int ask_secret(int fd, enum ask_type, const char *host, char **secret_r,
-    struct err *);
+int ask_secret(
+    int fd, enum ask_type, const char *host, char **secret_r, struct err *);
 int ask_tunnel(int fd, int *fd_r, struct err *);
 
 /*

@@ -124,8 +124,8 @@ file_read(const char *path, struct buf *out, struct err *e)
 			break;
 		}
 		if (buf_append(out, chunk, (size_t)k) == -1) {
-			k = err_set(e, ERR_LOCAL, "%s: over %zu bytes", path,
-			    out->max);
+			k = err_set(
+			    e, ERR_LOCAL, "%s: over %zu bytes", path, out->max);
 			break;
 		}
 	}
@@ -167,10 +167,11 @@ file_state_dir(const char *tool, char **path_r, struct err *e)
 	else if ((s = getenv("HOME")) != NULL && s[0] == '/')
 		*path_r = mem_printf("%s/.local/state/mailroom/%s", s, tool);
 	else if ((pw = getpwuid(getuid())) != NULL && pw->pw_dir[0] == '/')
-		*path_r = mem_printf("%s/.local/state/mailroom/%s", pw->pw_dir,
-		    tool);
+		*path_r =
+		    mem_printf("%s/.local/state/mailroom/%s", pw->pw_dir, tool);
 	else
-		return err_set(e, ERR_CONFIG, "no place for the state: set "
+		return err_set(e, ERR_CONFIG,
+		    "no place for the state: set "
 		    "HOME, XDG_STATE_HOME or STATE_DIRECTORY");
 	return 0;
 }

@@ -20,13 +20,13 @@
 #include "os/clock.h"
 #include "os/file.h"
 
-#define SPOOL_CHUNK  (64 * 1024)
-#define SWEEP_AGE    (36 * 3600)
+#define SPOOL_CHUNK (64 * 1024)
+#define SWEEP_AGE (36 * 3600)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static int
-open_sub(const char *path, const char *sub, bool create, int *fd_r,
-    struct err *e)
+open_sub(
+    const char *path, const char *sub, bool create, int *fd_r, struct err *e)
 {
 	char *name = mem_printf("%s/%s", path, sub);
 	struct stat st;
@@ -35,8 +35,8 @@ open_sub(const char *path, const char *sub, bool create, int *fd_r,
 	if (create)
 		rv = file_mkdirs(name, e);
 	else if (stat(name, &st) == -1 || !S_ISDIR(st.st_mode))
-		rv = err_set(e, ERR_LOCAL, "%s: not a Maildir (no %s/)", path,
-		    sub);
+		rv = err_set(
+		    e, ERR_LOCAL, "%s: not a Maildir (no %s/)", path, sub);
 	if (rv == 0)
 		rv = file_opendir(name, fd_r, e);
 	free(name);
@@ -124,14 +124,14 @@ maildir_unique(uint32_t tag, char name[MAILDIR_NAME])
 }
 
 int
-spool_open(struct spool *s, int dirfd, uint32_t tag, const char *what,
-    struct err *e)
+spool_open(
+    struct spool *s, int dirfd, uint32_t tag, const char *what, struct err *e)
 {
 	*s = (struct spool){.fd = -1, .what = what};
 	buf_init(&s->out, 2 * SPOOL_CHUNK);
 	maildir_unique(tag, s->name);
-	s->fd = openat(dirfd, s->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-	    0600);
+	s->fd =
+	    openat(dirfd, s->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (s->fd == -1) {
 		err_sys(e, ERR_LOCAL, "%s: cannot create a file", what);
 		if (e->code == 0)
@@ -276,8 +276,8 @@ same_file(int fd1, const char *name1, int fd2, const char *name2)
 	struct stat a, b;
 
 	return fstatat(fd1, name1, &a, 0) == 0 &&
-	    fstatat(fd2, name2, &b, 0) == 0 && a.st_ino == b.st_ino &&
-	    a.st_dev == b.st_dev;
+	       fstatat(fd2, name2, &b, 0) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
 }
 
 /* A rename that replaces nothing, also where the file system has no such
@@ -295,8 +295,8 @@ rename_new(int from_fd, const char *from, int to_fd, const char *to)
 }
 
 int
-maildir_place(struct maildir *m, const char *name, const char *info,
-    struct err *e)
+maildir_place(
+    struct maildir *m, const char *name, const char *info, struct err *e)
 {
 	char tmp[MAILDIR_NAME], to[MAILDIR_NAME + 32];
 	int dir = info != NULL ? m->cur : m->new;
@@ -308,8 +308,8 @@ maildir_place(struct maildir *m, const char *name, const char *info,
 		if (errno == ENOENT)
 			return 0;
 		if (errno != EEXIST || !same_file(m->tmp, tmp, dir, to))
-			return err_sys(e, ERR_LOCAL, "%s: cannot place %s",
-			    m->path, to);
+			return err_sys(
+			    e, ERR_LOCAL, "%s: cannot place %s", m->path, to);
 		if (unlinkat(m->tmp, tmp, 0) == -1)
 			return err_sys(e, ERR_LOCAL, "%s/tmp/%s", m->path, tmp);
 	}
@@ -353,7 +353,7 @@ same_message(const char *file, const char *name)
 	size_t n = strcspn(name, ",:");
 
 	return strncmp(file, name, n) == 0 &&
-	    (file[n] == '\0' || file[n] == ',' || file[n] == ':');
+	       (file[n] == '\0' || file[n] == ',' || file[n] == ':');
 }
 
 bool
@@ -394,7 +394,7 @@ is_ours(const char *name, const char *host, char tag_r[9])
 	}
 	n = strlen(host);
 	return strncmp(name, host, n) == 0 &&
-	    (name[n] == '\0' || name[n] == ',');
+	       (name[n] == '\0' || name[n] == ',');
 }
 
 void
@@ -425,8 +425,8 @@ struct maildir_walk {
 };
 
 int
-maildir_next(struct maildir *m, struct maildir_walk **it, int *fd_r,
-    const char **name_r)
+maildir_next(
+    struct maildir *m, struct maildir_walk **it, int *fd_r, const char **name_r)
 {
 	struct maildir_walk *w = *it;
 	struct dirent *de;

@@ -55,8 +55,8 @@ struct spool {
 };
 
 /* Creates <unique> in the directory (O_EXCL, mode 0600). */
-int spool_open(struct spool *, int dirfd, uint32_t tag, const char *what,
-    struct err *);
+int spool_open(
+    struct spool *, int dirfd, uint32_t tag, const char *what, struct err *);
 
 /* CRLF becomes LF; all else is kept byte for byte.  Pieces in order. */
 int spool_write(struct spool *, const char *, size_t, struct err *);
@@ -85,8 +85,8 @@ int maildir_sync_tmp(struct maildir *, struct err *);
  * its first ','.  1: moved; 0: there is no such file in tmp/ (it was placed
  * before); -1: error.
  */
-int maildir_place(struct maildir *, const char *name, const char *info,
-    struct err *);
+int maildir_place(
+    struct maildir *, const char *name, const char *info, struct err *);
 int maildir_sync_places(struct maildir *, struct err *);
 
 /* Whether cur/ or new/ has a message with that name, whatever its flags. */
@@ -105,7 +105,7 @@ void maildir_sweep(struct maildir *, uint32_t tag);
  * is freed.
  */
 struct maildir_walk;
-int maildir_next(struct maildir *, struct maildir_walk **it, int *fd_r,
-    const char **name_r);
+int maildir_next(
+    struct maildir *, struct maildir_walk **it, int *fd_r, const char **name_r);
 
 #endif

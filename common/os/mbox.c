@@ -77,18 +77,12 @@ drain(struct encoder *c)
 	struct span s = buf_span(&c->out);
 	int rv = 0;
 
-	switch (c->mode) {
-	case COUNT:
-		c->length += (int64_t)s.n;
-		break;
-	case WRITE:
-		c->length += (int64_t)s.n;
-		rv = file_write(c->fd, s.p, s.n, "mbox", c->err);
-		break;
-	case COMPARE:
+	if (c->mode == COMPARE)
 		rv = compare(c, s);
-		break;
-	}
+	else
+		c->length += (int64_t)s.n;
+	if (c->mode == WRITE)
+		rv = file_write(c->fd, s.p, s.n, "mbox", c->err);
 	buf_reset(&c->out);
 	return rv;
 }

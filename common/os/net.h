@@ -12,10 +12,10 @@
  * 8305), or through a SOCKS5 proxy (RFC 1928, 1929), which then resolves.
  */
 struct net_options {
-	const char *source;  /* local address; NULL: any */
-	const char *proxy;   /* "socks5://[user[:pw]@]host[:port]"; NULL */
-	int64_t timeout;     /* ms for all of it but the system's resolver */
-	int stop_fd;         /* readable: give up (ERR_TEMP); -1: none */
+	const char *source; /* local address; NULL: any */
+	const char *proxy;  /* "socks5://[user[:pw]@]host[:port]"; NULL */
+	int64_t timeout;    /* ms for all of it but the system's resolver */
+	int stop_fd;        /* readable: give up (ERR_TEMP); -1: none */
 };
 
 /*
@@ -35,11 +35,11 @@ bool net_is_loopback(int fd);
  * then weight); 0 when there is none; -1 when it is "." (not offered at
  * all).  host_r is owned by the caller.
  */
-int net_srv(const char *service, const char *domain, char **host_r,
-    uint16_t *port_r);
+int net_srv(
+    const char *service, const char *domain, char **host_r, uint16_t *port_r);
 
 /* (srv.c) The same choice from an answer's bytes: what net_srv() parses. Pure. */
-int net_srv_parse(const unsigned char *answer, size_t n, char **host_r,
-    uint16_t *port_r);
+int net_srv_parse(
+    const unsigned char *answer, size_t n, char **host_r, uint16_t *port_r);
 
 #endif

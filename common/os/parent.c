@@ -123,8 +123,8 @@ static void
 serve_command(struct job *j, const struct ask_msg *m, const int fds[2])
 {
 	/* What it says belongs to people: standard output is for data. */
-	struct command c = {.in = fds[0],
-	    .out = fds[1] != -1 ? fds[1] : STDERR_FILENO};
+	struct command c = {
+	    .in = fds[0], .out = fds[1] != -1 ? fds[1] : STDERR_FILENO};
 	struct words env;
 	struct buf none;
 	struct err e = {0};
@@ -184,8 +184,7 @@ start_servant(struct job *j, const struct ask_msg *m, const int fds[2])
 		/* A stop lets the message in hand finish. */
 		stop_ignore();
 		serve_command(j, m, fds);
-	}
-	else if (m->type == ASK_TUNNEL)
+	} else if (m->type == ASK_TUNNEL)
 		serve_tunnel(j);
 	else
 		serve_secret(j, m);
@@ -210,8 +209,8 @@ add_progress(struct job *jobs, size_t n, struct job *j, const struct ask_msg *m)
 		all.bytes += p.bytes;
 		all.bytes_total += p.bytes_total;
 	}
-	progress_show(all.messages, all.messages_total, all.bytes,
-	    all.bytes_total);
+	progress_show(
+	    all.messages, all.messages_total, all.bytes, all.bytes_total);
 }
 
 /* A question has come, or the worker has closed its end. */
@@ -265,8 +264,8 @@ reap(struct job *jobs, size_t n, int *worst)
 			struct job *j = &jobs[i];
 
 			if (pid == j->pid) {
-				*worst = err_worse(*worst,
-				    worker_code(j, status));
+				*worst =
+				    err_worse(*worst, worker_code(j, status));
 				j->pid = 0;
 				ended++;
 			}
@@ -348,8 +347,8 @@ wait_for_events(struct job *jobs, size_t n, struct pollfd *p, bool stopping)
 		p[i] = (struct pollfd){
 		    .fd = jobs[i].servant == 0 ? jobs[i].fd : -1,
 		    .events = POLLIN};
-	p[n] = (struct pollfd){.fd = stopping ? -1 : stop_fd(),
-	    .events = POLLIN};
+	p[n] =
+	    (struct pollfd){.fd = stopping ? -1 : stop_fd(), .events = POLLIN};
 	sigprocmask(SIG_SETMASK, NULL, &open_mask);
 	sigdelset(&open_mask, SIGCHLD);
 	if (ppoll(p, (nfds_t)n + 1, NULL, &open_mask) == -1)

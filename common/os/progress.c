@@ -62,8 +62,8 @@ progress_show(uint64_t n, uint64_t n_all, uint64_t bytes, uint64_t bytes_all)
 	if (!line.on || now - line.last < REDRAW_MS)
 		return;
 	line.last = now;
-	describe(text, sizeof(text), n, n_all, bytes, bytes_all,
-	    now - line.started);
+	describe(
+	    text, sizeof(text), n, n_all, bytes, bytes_all, now - line.started);
 	if (write(STDERR_FILENO, text, strlen(text)) != -1)
 		line.drawn = true;
 }

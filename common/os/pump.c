@@ -90,7 +90,7 @@ is_tag(struct span word)
 	uint64_t n;
 
 	return word.n > 1 && word.p[0] == 'A' &&
-	    span_number(span_skip(word, 1), UINT64_MAX, &n);
+	       span_number(span_skip(word, 1), UINT64_MAX, &n);
 }
 
 /*
@@ -120,7 +120,9 @@ log_login(struct span sent)
 	}
 	snprintf(text, sizeof(text), "%.*s%s",
 	    SPAN(((struct span){line.p, shown < 100 ? shown : 0})),
-	    shown == line.n ? "" : shown > 0 ? " ***" : "***");
+	    shown == line.n ? ""
+	    : shown > 0     ? " ***"
+			    : "***");
 	log_wire('>', span_of(text));
 }
 

@@ -10,9 +10,9 @@
  * What a worker may still do once it talks to the network.
  */
 struct sandbox {
-	struct words write;  /* directories (or files) it may change, below */
-	struct words read;   /* and these it may read; the system's are added */
-	uint16_t ports[4];   /* TCP ports it may connect to; 0: unused */
+	struct words write; /* directories (or files) it may change, below */
+	struct words read;  /* and these it may read; the system's are added */
+	uint16_t ports[4];  /* TCP ports it may connect to; 0: unused */
 };
 
 /*

@@ -27,7 +27,7 @@ void socks_clear(struct socks *);
  * is read.  deadline: clock_ms().  ERR_CONFIG: the login or the protocol;
  * ERR_TEMP: all else.
  */
-int socks_connect(const struct socks *, int fd, const char *host,
-    uint16_t port, int64_t deadline, int stop_fd, struct err *);
+int socks_connect(const struct socks *, int fd, const char *host, uint16_t port,
+    int64_t deadline, int stop_fd, struct err *);
 
 #endif

@@ -13,9 +13,9 @@
  * chain, host name (RFC 9525: SAN only, no CN), dates; or pins instead.
  */
 struct tls_options {
-	const char *ca;            /* file or directory; NULL: the system's */
-	const char *const *pins;   /* "sha256:HEX", "spki-sha256:B64" */
-	size_t n_pins;             /* any one suffices; replaces the chain */
+	const char *ca;          /* file or directory; NULL: the system's */
+	const char *const *pins; /* "sha256:HEX", "spki-sha256:B64" */
+	size_t n_pins;           /* any one suffices; replaces the chain */
 	const char *certificate, *key; /* PEM; NULL: none */
 	bool min_13;
 };
@@ -23,8 +23,8 @@ struct tls_options {
 struct tls_config; /* loaded files; may be used for many connections */
 
 /* Reads CA, certificate and key: call it before the sandbox. ERR_CONFIG. */
-int tls_config_new(const struct tls_options *, struct tls_config **r,
-    struct err *);
+int tls_config_new(
+    const struct tls_options *, struct tls_config **r, struct err *);
 void tls_config_free(struct tls_config *);
 
 /* Checks the form of a pin; ERR_CONFIG. */
@@ -47,10 +47,10 @@ enum tls_want { TLS_DONE, TLS_WANT_READ, TLS_WANT_WRITE };
  * Nothing is sent after a failed verification.
  */
 int tls_handshake(struct tls *, enum tls_want *want_r, struct err *);
-ssize_t tls_read(struct tls *, void *, size_t, enum tls_want *want_r,
-    struct err *);
-ssize_t tls_write(struct tls *, const void *, size_t, enum tls_want *want_r,
-    struct err *);
+ssize_t tls_read(
+    struct tls *, void *, size_t, enum tls_want *want_r, struct err *);
+ssize_t tls_write(
+    struct tls *, const void *, size_t, enum tls_want *want_r, struct err *);
 /* Whether tls_read() may give more before poll(2) says so. */
 bool tls_pending(const struct tls *);
 

@@ -24,8 +24,8 @@ bool tls_pin_match(const struct tls_pin *, size_t n, X509 *);
  * code is X509_V_ERR_*; X509_V_ERR_APPLICATION_VERIFICATION: no pin matches.
  * `at` is the certificate of its chain that it was found at; may be NULL.
  */
-int tls_cert_refuse(struct err *, const char *host, X509 *leaf, X509 *at,
-    int code);
+int tls_cert_refuse(
+    struct err *, const char *host, X509 *leaf, X509 *at, int code);
 
 /* tls-server-end-point (RFC 5929 section 4.1); 0: there is none. */
 size_t tls_cert_end_point(X509 *, unsigned char out_r[EVP_MAX_MD_SIZE]);

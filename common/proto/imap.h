@@ -18,6 +18,7 @@
  * be pipelined.  A message body is never held: it is handed on in pieces.
  */
 
+/* clang-format off */
 /* Capabilities that the tools act on, a bit each. */
 enum imap_cap {
 	IMAP_CAP_IMAP4REV1, IMAP_CAP_IMAP4REV2, IMAP_CAP_STARTTLS,
@@ -52,14 +53,15 @@ enum imap_code {
 	IMAP_CODE_BADEVENT, IMAP_CODE_UIDNOTSTICKY, IMAP_CODE_MAILBOXID,
 	IMAP_CODE_COMPRESSIONACTIVE
 };
+/* clang-format on */
 
 /* System flags as bits; keywords are handed on by name. */
-#define IMAP_SEEN     0x01u
+#define IMAP_SEEN 0x01u
 #define IMAP_ANSWERED 0x02u
-#define IMAP_FLAGGED  0x04u
-#define IMAP_DELETED  0x08u
-#define IMAP_DRAFT    0x10u
-#define IMAP_RECENT   0x20u
+#define IMAP_FLAGGED 0x04u
+#define IMAP_DELETED 0x08u
+#define IMAP_DRAFT 0x10u
+#define IMAP_RECENT 0x20u
 
 enum imap_ev_kind {
 	IMAP_EV_GREETING,   /* cond OK, PREAUTH or BYE; code, text */
@@ -76,8 +78,8 @@ enum imap_ev_kind {
 	IMAP_EV_BODY_BEGIN, /* of a BODY[...] literal: fetch (as known so far) */
 	IMAP_EV_BODY_DATA,  /* text: bytes as sent */
 	IMAP_EV_BODY_END,
-	IMAP_EV_FETCH,      /* the FETCH response is complete: fetch */
-	IMAP_EV_ENABLED     /* text: what was enabled */
+	IMAP_EV_FETCH,  /* the FETCH response is complete: fetch */
+	IMAP_EV_ENABLED /* text: what was enabled */
 };
 
 /* What the FETCH response has said; has_* tell which items came. */
@@ -89,29 +91,29 @@ struct imap_fetch {
 	struct span keywords; /* blank-separated; borrowed */
 	uint64_t size;        /* RFC822.SIZE; may lie */
 	uint64_t modseq;
-	uint64_t body_size;   /* of the literal: true */
+	uint64_t body_size;       /* of the literal: true */
 	struct span internaldate; /* without quotes; borrowed */
 	struct span emailid;      /* EMAILID or X-GM-MSGID; borrowed */
 	enum imap_body body;
 	bool has_flags, has_size;
 };
 
-#define IMAP_ATTR_NOSELECT    0x01u
+#define IMAP_ATTR_NOSELECT 0x01u
 #define IMAP_ATTR_NONEXISTENT 0x02u
 #define IMAP_ATTR_NOINFERIORS 0x04u
 #define IMAP_ATTR_HASCHILDREN 0x08u
-#define IMAP_ATTR_SUBSCRIBED  0x10u
+#define IMAP_ATTR_SUBSCRIBED 0x10u
 /* special use (RFC 6154), for later tools too */
-#define IMAP_ATTR_ALL     0x0100u
+#define IMAP_ATTR_ALL 0x0100u
 #define IMAP_ATTR_ARCHIVE 0x0200u
-#define IMAP_ATTR_DRAFTS  0x0400u
+#define IMAP_ATTR_DRAFTS 0x0400u
 #define IMAP_ATTR_FLAGGED 0x0800u
-#define IMAP_ATTR_JUNK    0x1000u
-#define IMAP_ATTR_SENT    0x2000u
-#define IMAP_ATTR_TRASH   0x4000u
+#define IMAP_ATTR_JUNK 0x1000u
+#define IMAP_ATTR_SENT 0x2000u
+#define IMAP_ATTR_TRASH 0x4000u
 
 struct imap_folder {
-	struct span name; /* UTF-8, decoded; borrowed until the next imap_ call */
+	struct span name; /* in UTF-8; borrowed until the next imap_ call */
 	char sep;         /* '\0': flat */
 	unsigned int attrs;
 	uint32_t messages, unseen, uidnext, uidvalidity;
@@ -120,6 +122,7 @@ struct imap_folder {
 };
 
 /* What a command is for; kept with its tag until it is answered. */
+/* clang-format off */
 enum imap_verb {
 	IMAP_V_CAPABILITY, IMAP_V_STARTTLS, IMAP_V_LOGIN, IMAP_V_AUTHENTICATE,
 	IMAP_V_ID, IMAP_V_ENABLE, IMAP_V_COMPRESS, IMAP_V_NAMESPACE,
@@ -129,21 +132,22 @@ enum imap_verb {
 	IMAP_V_CREATE, IMAP_V_DELETE, IMAP_V_RENAME, IMAP_V_SUBSCRIBE,
 	IMAP_V_IDLE, IMAP_V_NOTIFY, IMAP_V_NOOP, IMAP_V_LOGOUT
 };
+/* clang-format on */
 
 struct imap_ev {
 	enum imap_ev_kind kind;
 	enum imap_cond cond;
 	enum imap_code code;
-	uint64_t code_number;        /* UIDNEXT, UIDVALIDITY, HIGHESTMODSEQ,
-				      * and the uidvalidity of APPENDUID, COPYUID */
+	/* UIDNEXT, UIDVALIDITY, HIGHESTMODSEQ; uidvalidity of APPENDUID, COPYUID */
+	uint64_t code_number;
 	const struct uidset *code_from; /* COPYUID's source; borrowed */
-	const struct uidset *uids;   /* SEARCH, VANISHED, MODIFIED, APPENDUID,
-				      * COPYUID's destination; borrowed */
-	struct span text;            /* borrowed until the next imap_ call */
-	enum imap_verb verb;         /* DONE */
-	uint32_t cookie;             /* DONE: as given to imap_begin() */
-	uint32_t number;             /* EXISTS, EXPUNGE */
-	bool earlier;                /* VANISHED */
+	/* SEARCH, VANISHED, MODIFIED, APPENDUID, COPYUID's target; borrowed */
+	const struct uidset *uids;
+	struct span text;    /* borrowed until the next imap_ call */
+	enum imap_verb verb; /* DONE */
+	uint32_t cookie;     /* DONE: as given to imap_begin() */
+	uint32_t number;     /* EXISTS, EXPUNGE */
+	bool earlier;        /* VANISHED */
 	struct imap_fetch fetch;
 	struct imap_folder folder;
 };
@@ -164,9 +168,9 @@ struct imap {
 	uint64_t caps;     /* bits by enum imap_cap */
 	sasl_set mechs;
 	bool caps_known;
-	bool bye;          /* the server has said BYE */
+	bool bye; /* the server has said BYE */
 	bool greeted;
-	size_t eaten;      /* of wire.in, by the event handed out last */
+	size_t eaten; /* of wire.in, by the event handed out last */
 	struct imap_lex lex;
 	struct imap_queue queue;
 	struct imap_item item;

@@ -264,21 +264,14 @@ static int
 token(struct imap *im, const struct imap_token *t, struct imap_ev *ev,
     struct err *e)
 {
-	switch ((enum state)im->item.state) {
-	case BEFORE:
-		if (t->kind != IMAP_TOK_OPEN)
-			break;
-		im->item.state = NAME;
-		return 0;
-	case NAME:
+	if (im->item.state == NAME)
 		return name(im, t, e);
-	case VALUE:
+	if (im->item.state == VALUE)
 		return value(im, t, ev, e);
-	case BEHIND:
-	case NONE:
-		break;
-	}
-	return imap_item_junk(im, e);
+	if (im->item.state != BEFORE || t->kind != IMAP_TOK_OPEN)
+		return imap_item_junk(im, e);
+	im->item.state = NAME;
+	return 0;
 }
 
 static int

@@ -36,22 +36,12 @@ skip_list(struct imap *im)
 	unsigned int depth = 1;
 
 	while (depth > 0)
-		switch (next(im, &t)) {
-		case IMAP_TOK_OPEN:
-			if (++depth > DEPTH_MAX)
-				return false;
-			break;
-		case IMAP_TOK_CLOSE:
+		if (next(im, &t) == IMAP_TOK_CLOSE)
 			depth--;
-			break;
-		case IMAP_TOK_ATOM:
-		case IMAP_TOK_STRING:
-			break;
-		case IMAP_TOK_END:
-		case IMAP_TOK_LITERAL:
-		case IMAP_TOK_JUNK:
+		else if (t.kind == IMAP_TOK_OPEN && depth < DEPTH_MAX)
+			depth++;
+		else if (t.kind != IMAP_TOK_ATOM && t.kind != IMAP_TOK_STRING)
 			return false;
-		}
 	return true;
 }
 

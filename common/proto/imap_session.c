@@ -309,28 +309,18 @@ heard(struct imap_session *s, const struct imap_ev *ev, struct err *e)
 static int
 act(struct imap_session *s, enum imap_session_ev *ev_r, struct err *e)
 {
-	switch ((enum state)s->state) {
-	case CHOOSE:
+	if (s->state == CHOOSE)
 		return choose(s, ev_r, e);
-	case HANDSHAKE:
+	if (s->state == HANDSHAKE)
 		*ev_r = IMAP_SESSION_STARTTLS;
-		return 1;
-	case DEFLATE:
+	else if (s->state == READY)
+		*ev_r = IMAP_SESSION_READY;
+	else if (s->state == DEFLATE) {
 		s->state = READY;
 		*ev_r = IMAP_SESSION_COMPRESS;
-		return 1;
-	case READY:
-		*ev_r = IMAP_SESSION_READY;
-		return 1;
-	case GREETING:
-	case CAPA:
-	case STARTTLS:
-	case AUTH:
-	case CAPA_AFTER:
-	case COMPRESS:
-		break;
-	}
-	return 0;
+	} else
+		return 0;
+	return 1;
 }
 
 int

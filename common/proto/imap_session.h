@@ -30,11 +30,11 @@ struct imap_session {
 	bool spoken;              /* the client's first SASL message is out */
 	bool fresh;               /* capabilities came with the login */
 	enum sasl_mech mech;
-	struct sasl *sasl;        /* owned */
+	struct sasl *sasl; /* owned */
 };
 
-void imap_session_init(struct imap_session *, struct imap *,
-    struct sasl_login *);
+void imap_session_init(
+    struct imap_session *, struct imap *, struct sasl_login *);
 void imap_session_clear(struct imap_session *);
 
 /*
@@ -44,8 +44,8 @@ void imap_session_clear(struct imap_session *);
  * ERR_TEMP for BYE, UNAVAILABLE, INUSE; ERR_PROTO.  LOGINDISABLED is heeded
  * before the login only.
  */
-int imap_session_step(struct imap_session *, enum imap_session_ev *ev_r,
-    struct err *);
+int imap_session_step(
+    struct imap_session *, enum imap_session_ev *ev_r, struct err *);
 
 /* The handshake is done: capabilities from before are forgotten. */
 void imap_session_tls(struct imap_session *);

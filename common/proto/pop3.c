@@ -6,6 +6,7 @@
 
 #include "proto/pop3.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -144,21 +145,19 @@ static int
 starved(const struct pop3 *p, struct err *e)
 {
 	const struct pop3_pending *c;
+	char number[16] = "";
 
 	if (!p->wire->eof || p->pending_n == 0)
 		return 0;
 	c = &p->pending[p->pending_head];
-	if (c->arg > 0)
-		return err_set(e, ERR_TEMP,
-		    "server closed the connection %s %s %u",
-		    p->in_body ? "in the middle of" : "instead of answering",
-		    cmd_names[c->cmd], (unsigned int)c->arg);
 	if (c->cmd == POP3_GREETING)
 		return err_set(e, ERR_TEMP,
 		    "server closed the connection without a greeting");
-	return err_set(e, ERR_TEMP, "server closed the connection %s %s",
+	if (c->arg > 0)
+		snprintf(number, sizeof(number), " %u", (unsigned int)c->arg);
+	return err_set(e, ERR_TEMP, "server closed the connection %s %s%s",
 	    p->in_body ? "in the middle of" : "instead of answering",
-	    cmd_names[c->cmd]);
+	    cmd_names[c->cmd], number);
 }
 
 /*

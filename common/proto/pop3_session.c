@@ -362,28 +362,17 @@ pop3_session_step(
 	int rc = 1;
 
 	while (rc == 1) {
-		switch ((enum state)s->state) {
-		case HANDSHAKE:
-			*ev_r = POP3_SESSION_STARTTLS;
+		if (s->state == HANDSHAKE || s->state == READY) {
+			*ev_r = s->state == READY ? POP3_SESSION_READY
+			                          : POP3_SESSION_STARTTLS;
 			return 0;
-		case READY:
-			*ev_r = POP3_SESSION_READY;
-			return 0;
-		case CHOOSE:
-			rc = choose(s, e) == -1 ? -1 : 1;
-			break;
-		case SECRET:
-			rc = need_secret(s, ev_r, e);
-			break;
-		case GREETING:
-		case CAPA:
-		case STLS:
-		case AUTH:
-		case USER:
-		case PASS:
-			rc = next_event(s, ev_r, e);
-			break;
 		}
+		if (s->state == CHOOSE)
+			rc = choose(s, e) == -1 ? -1 : 1;
+		else if (s->state == SECRET)
+			rc = need_secret(s, ev_r, e);
+		else
+			rc = next_event(s, ev_r, e);
 	}
 	return rc;
 }
