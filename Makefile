@@ -13,7 +13,8 @@ VERSION = 0.1
 BASE =	mem err span buf wire time words suggest glob enc utf7 uidset url \
 	header
 PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
-	imap_item imap_reply imap_session
+	imap_item imap_reply imap_session smtp_caps smtp smtp_reply \
+	smtp_session
 OS =	clock log stop file lock conf conf_read conf_apply tls_cert tls socks \
 	account command secret store maildir mbox sandbox net srv deflate \
 	pump progress notify ask parent
@@ -94,7 +95,7 @@ rigs: $(RIGS:%=$(B)/tests/%)
 
 # Packages come first, and then a make of its own, which sees what they brought.
 JOBS =	$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
-RUN =	BUILD=$(abspath $(B)) tests/run
+RUN =	BUILD=$(abspath $(B)) SANITIZED='$(SAN)' tests/run
 
 demo:
 	@tests/deps demo

@@ -10,6 +10,7 @@ LIMIT=10000 # kB: the largest of all processes of a run, at its worst
 BIG=200000000
 
 setup_file() {
+	[ -z "${SANITIZED-}" ] || skip "a sanitizer takes memory of its own"
 	[ -x /usr/bin/time ] || skip "needs GNU time"
 	start_dovecot
 	feed big INBOX 1 $BIG
