@@ -340,8 +340,8 @@ work(struct visit *v, const char *name, struct err *e)
 	if (fetch_items(v, PLAN_FETCH, e) == -1 ||
 	    fetch_items(v, PLAN_ALONE, e) == -1)
 		return -1;
-	if (first && (seen_folder_set(r->seen, &v->c->folder, e) == -1 ||
-			 seen_drop_aside(r->seen, v->c->folder.id, e) == -1))
+	if ((first && seen_folder_set(r->seen, &v->c->folder, e) == -1) ||
+	    seen_drop_aside(r->seen, v->c->folder.id, e) == -1)
 		return -1;
 	if (r->fetch->mark_seen && imap_mark_seen(v, e) == -1)
 		return -1;

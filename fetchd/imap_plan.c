@@ -143,8 +143,13 @@ take_select(struct visit *v, struct err *e)
 			c->uidnext = (uint32_t)ev.code_number;
 	}
 	c->changed = false; /* what comes from here on is news */
-	if (ev.cond == IMAP_OK)
+	if (ev.cond == IMAP_OK && c->uidvalidity != 0)
 		return 0;
+	if (ev.cond == IMAP_OK)
+		return err_set(e, ERR_PROTO,
+		    "folder %s: the server states no UIDVALIDITY, so nobody "
+		    "can tell its messages apart",
+		    c->name);
 	imap_refused(&ev, "SELECT", e);
 	return err_prefix(e, "folder %s", c->name);
 }
@@ -285,6 +290,9 @@ plan_item(struct visit *v, struct item *it, struct err *e)
 	it->plan = PLAN_LEAVE;
 	switch (status) {
 	case SEEN_UNKNOWN:
+		/* `start now' passed it, and `select' does not list by age. */
+		if (it->uid < v->c->folder.next)
+			break;
 		it->plan = v->recognising ? PLAN_CHECK : PLAN_FETCH;
 		break;
 	case SEEN_FAILED: /* last, so that it holds up no other */
@@ -535,7 +543,10 @@ prune(struct visit *v, uint64_t rows, struct err *e)
 	uint64_t it = 0;
 	int rv;
 
-	if (rows < 2 * (uint64_t)v->c->exists + PRUNE_LEAST)
+	/* An empty folder may only be a folder that is lost for now; and where
+	 * there is no watermark, a row too few is a copy too many. */
+	if (rows < 2 * (uint64_t)v->c->exists + PRUNE_LEAST ||
+	    v->c->exists == 0 || v->run->fetch->select != SELECT_NEW)
 		return 0;
 	uidset_init(&there);
 	uidset_init(&gone);
@@ -587,7 +598,7 @@ imap_plan_make(struct visit *v, struct err *e)
 		return -1;
 	rows += aside;
 	moved = f->uidvalidity != 0 && v->c->uidvalidity != f->uidvalidity;
-	if (moved && r->inbox != NULL && ground_moved(v, e) == -1)
+	if (moved && ground_moved(v, e) == -1)
 		return -1;
 	if (f->uidvalidity == 0 && r->fetch->start == 1) {
 		sort_items(v);

@@ -250,33 +250,6 @@ plan_by_row(struct drop *s, struct item *it, struct err *e)
 	return 0;
 }
 
-/* Everything there on the first run is left alone for good. */
-static int
-pass_all(struct drop *s, struct err *e)
-{
-	size_t i;
-
-	if (s->run->inbox != NULL && seen_begin(s->run->seen, e) == -1)
-		return -1;
-	for (i = 0; i < s->n; i++) {
-		struct seen_key key = pop3_plan_key(s, &s->items[i]);
-
-		if (s->run->inbox == NULL) {
-			s->items[i].plan = PLAN_LEAVE;
-			continue;
-		}
-		if (s->items[i].uid[0] == '\0' ||
-		    s->items[i].plan != PLAN_FETCH)
-			continue;
-		if (seen_put(s->run->seen, &key, SEEN_PASSED, e) == -1) {
-			seen_rollback(s->run->seen);
-			return -1;
-		}
-		s->items[i].plan = PLAN_LEAVE;
-	}
-	return s->run->inbox != NULL ? seen_commit(s->run->seen, e) : 0;
-}
-
 static int
 refuse_refetch(struct drop *s, uint64_t rows, struct err *e)
 {
@@ -397,6 +370,37 @@ recognise(struct drop *s, bool brake, uint64_t rows, struct err *e)
 	if (rv == 0 && brake && known == 0)
 		return refuse_refetch(s, rows, e);
 	return rv;
+}
+
+static int
+pass_items(struct drop *s, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		struct seen_key key = pop3_plan_key(s, &s->items[i]);
+
+		if (s->items[i].plan == PLAN_FETCH &&
+		    seen_put(s->run->seen, &key, SEEN_PASSED, e) == -1)
+			return -1;
+		s->items[i].plan = PLAN_LEAVE;
+	}
+	return run_begun(s->run, e);
+}
+
+/* Everything there on the first run is left alone for good.  With that the
+ * first run is complete, whatever comes of it: what comes later is ours. */
+static int
+pass_all(struct drop *s, struct err *e)
+{
+	/* What has no uid is known by its header. */
+	if (recognise(s, false, 0, e) == -1 ||
+	    seen_begin(s->run->seen, e) == -1)
+		return -1;
+	if (pass_items(s, e) == 0)
+		return seen_commit(s->run->seen, e);
+	seen_rollback(s->run->seen);
+	return -1;
 }
 
 static int

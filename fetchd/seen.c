@@ -74,10 +74,12 @@ enum {
 };
 
 /* Rows whose message may be there under another key.  One that is listed under
- * its own is a message that only has the same header. */
-#define LOST                                                        \
-	" WHERE digest = ?1 AND (folder IN (-?2, 0) OR folder = ?2" \
-	" AND typeof(uid) = 'text'"                                 \
+ * its own is a message that only has the same header; what failed or was too
+ * large is not here. */
+#define LOST                                          \
+	" WHERE digest = ?1 AND status NOT IN (3, 4)" \
+	" AND (folder IN (-?2, 0) OR folder = ?2"     \
+	" AND typeof(uid) = 'text'"                   \
 	" AND uid NOT IN (SELECT l.uid FROM temp.listed AS l))"
 
 static const char *const sql[Q_N] = {
@@ -140,6 +142,7 @@ static const char *const sql[Q_N] = {
 };
 
 struct seen {
+	int depth;            /* of seen_begin() */
 	bool indexed;         /* by digest: made when it is first needed */
 	struct store *store;  /* owned */
 	struct query *q[Q_N]; /* owned */
@@ -229,19 +232,35 @@ seen_close(struct seen *s)
 int
 seen_begin(struct seen *s, struct err *e)
 {
-	return store_begin(s->store, e);
+	if (s->depth == 0 && store_begin(s->store, e) == -1)
+		return -1;
+	s->depth++;
+	return 0;
 }
 
 int
 seen_commit(struct seen *s, struct err *e)
 {
-	return store_commit(s->store, e);
+	if (s->depth == 0)
+		return err_set(e, ERR_LOCAL, "state: nothing to commit");
+	return --s->depth == 0 ? store_commit(s->store, e) : 0;
 }
 
 void
 seen_rollback(struct seen *s)
 {
+	s->depth = 0;
 	store_rollback(s->store);
+}
+
+/* The end of a transaction in which `rv` came out. */
+static int
+conclude(struct seen *s, int rv, struct err *e)
+{
+	if (rv == 0)
+		return seen_commit(s, e);
+	seen_rollback(s);
+	return -1;
 }
 
 int
@@ -346,7 +365,7 @@ forget_part(struct seen *s, const struct seen_key *k, struct err *e)
 }
 
 static int
-put(struct seen *s, const struct seen_key *k, enum seen_status status,
+put_row(struct seen *s, const struct seen_key *k, enum seen_status status,
     int64_t since, struct err *e)
 {
 	struct query *q = s->q[Q_PUT];
@@ -362,6 +381,16 @@ put(struct seen *s, const struct seen_key *k, enum seen_status status,
 	if (query_run(q, e) == -1)
 		return -1;
 	return status == SEEN_FETCHED ? forget_part(s, k, e) : 0;
+}
+
+/* At no time is there no row. */
+static int
+put(struct seen *s, const struct seen_key *k, enum seen_status status,
+    int64_t since, struct err *e)
+{
+	if (seen_begin(s, e) == -1)
+		return -1;
+	return conclude(s, put_row(s, k, status, since, e), e);
 }
 
 int
@@ -418,8 +447,8 @@ seen_find_digest(
 	return rv;
 }
 
-int
-seen_rekey(struct seen *s, const struct seen_key *to, struct err *e)
+static int
+rekey(struct seen *s, const struct seen_key *to, struct err *e)
 {
 	struct query *read = s->q[Q_REKEY_READ], *del = s->q[Q_REKEY_DELETE];
 	enum seen_status status;
@@ -443,8 +472,18 @@ seen_rekey(struct seen *s, const struct seen_key *to, struct err *e)
 	query_reset(read);
 	if (query_run(del, e) == -1)
 		return -1;
+	/* A file with that header may be half a message, from another program:
+	 * what is known by it alone is never deleted. */
 	return put(
-	    s, to, status == SEEN_LOCAL ? SEEN_FETCHED : status, since, e);
+	    s, to, status == SEEN_LOCAL ? SEEN_PASSED : status, since, e);
+}
+
+int
+seen_rekey(struct seen *s, const struct seen_key *to, struct err *e)
+{
+	if (seen_begin(s, e) == -1)
+		return -1;
+	return conclude(s, rekey(s, to, e), e);
 }
 
 int

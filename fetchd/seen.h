@@ -17,7 +17,7 @@ enum seen_status {
 	SEEN_UNKNOWN, /* no row */
 	SEEN_FETCHED, /* delivered (or dropped by a filter) */
 	SEEN_PASSED,  /* there before we started (`start now`): never ours */
-	SEEN_FAILED,  /* to be tried again */
+	SEEN_FAILED,  /* to be tried again (3: seen.c's SQL) */
 	SEEN_SKIPPED, /* too large, by max-size at that time */
 	SEEN_HEADERS, /* only its header was fetched: never deleted */
 	SEEN_LOCAL,   /* in the Maildir when the state was begun (folder 0) */
@@ -55,7 +55,8 @@ void seen_close(struct seen *);
 /* This state's tag, for the names of its files (os/maildir). */
 int seen_tag(struct seen *, uint32_t *tag_r, struct err *);
 
-/* One transaction for several of the calls below. */
+/* One transaction for several of the calls below; it may hold others, which
+ * then last only when it does. */
 int seen_begin(struct seen *, struct err *);
 int seen_commit(struct seen *, struct err *);
 void seen_rollback(struct seen *);
@@ -87,7 +88,8 @@ int seen_drop_aside(struct seen *, int64_t folder, struct err *);
 int seen_find_digest(
     struct seen *, int64_t folder, const char *digest, struct err *);
 
-/* The row with that digest gets this key (uid changed). */
+/* The row with that digest gets this key (uid changed); a local one becomes
+ * SEEN_PASSED. */
 int seen_rekey(struct seen *, const struct seen_key *to, struct err *);
 
 /* How many rows a folder has with that status (SEEN_UNKNOWN: any). */

@@ -68,8 +68,9 @@ open_state(struct run *r, struct err *e)
 {
 	if (seen_open(r->fetch->state, &r->origin, &r->seen, e) == -1)
 		return -1;
+	/* Never committed: what is found out is forgotten. */
 	if (r->options->dry_run)
-		return 0;
+		return seen_begin(r->seen, e);
 	if (inbox_open(
 		r->fetch, r->options, r->seen, r->ask_fd, &r->inbox, e) == -1)
 		return -1;
