@@ -10,11 +10,16 @@ LIMIT=10000 # kB: the largest of all processes of a run, at its worst
 BIG=200000000
 
 setup_file() {
-	[ -z "${SANITIZED-}" ] || skip "a sanitizer takes memory of its own"
 	[ -x /usr/bin/time ] || skip "needs GNU time"
 	start_dovecot
 	feed big INBOX 1 $BIG
 	feed many INBOX 10000 100
+}
+
+setup() {
+	[ -z "${SANITIZED-}" ] || skip "a sanitizer takes memory of its own"
+	setup_env
+	cd "$BATS_TEST_TMPDIR" || return
 }
 
 # PROTO USER [ARGUMENT]...: fetches under the limit. GNU time tells the
