@@ -233,6 +233,9 @@ close_posts(struct watch *w)
 	size_t i;
 
 	for (i = 0; i < w->n; i++) {
+		if (w->posts[i].idling)
+			imap_send_line(
+			    &w->posts[i].conn.imap, span_of("DONE"));
 		imap_conn_close(&w->posts[i].conn);
 		link_clear(&w->posts[i].link);
 	}
@@ -329,6 +332,8 @@ back_to_post(struct watch *w, struct post *p, struct err *e)
 	return imap_fetch_folder(&p->conn, p->folder, e);
 }
 
+/* With NOTIFY too: Dovecot does not tell what came to the selected folder soon
+ * after it was selected, unless by IDLE. */
 static int
 idle_all(struct watch *w, struct err *e)
 {
@@ -337,7 +342,7 @@ idle_all(struct watch *w, struct err *e)
 	for (i = 0; i < w->n; i++) {
 		struct post *p = &w->posts[i];
 
-		if (p->idling || w->notify || !can_idle(p))
+		if (p->idling || !can_idle(p))
 			continue;
 		if (back_to_post(w, p, e) == -1 || start_idle(p, e) == -1)
 			return -1;
@@ -346,7 +351,7 @@ idle_all(struct watch *w, struct err *e)
 }
 
 /* IDLE is ended, to be begun anew, before servers and NAT routers forget the
- * connection; NOTIFY likewise gets a NOOP. */
+ * connection; without it, NOTIFY gets a NOOP. */
 static int
 renew(struct watch *w, struct err *e)
 {
@@ -358,9 +363,9 @@ renew(struct watch *w, struct err *e)
 
 		if (now - p->idle_since < w->run->fetch->idle)
 			continue;
-		if (end_idle(p, e) == -1)
+		if (p->idling && end_idle(p, e) == -1)
 			return -1;
-		if (!w->notify)
+		if (!w->notify || can_idle(p))
 			continue;
 		p->idle_since = now;
 		imap_command(&p->conn.imap, IMAP_V_NOOP, C_IDLE, "NOOP");

@@ -295,12 +295,19 @@ static int
 start_worker(struct job *jobs, size_t n, struct job *j)
 {
 	pid_t parent = getpid();
+	sigset_t stop;
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)
 		return -1;
 	j->fd = sv[0];
+	/* A stop that comes before the worker knows what to do with it waits. */
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
 	j->pid = fork();
+	if (j->pid != 0)
+		sigprocmask(SIG_UNBLOCK, &stop, NULL);
 	if (j->pid == -1) {
 		close(sv[0]);
 		close(sv[1]);
@@ -313,6 +320,7 @@ start_worker(struct job *jobs, size_t n, struct job *j)
 		close_others(jobs, n);
 		signal(SIGCHLD, SIG_DFL);
 		stop_install_worker();
+		sigprocmask(SIG_UNBLOCK, &stop, NULL);
 		if (n > 1)
 			log_account(j->name);
 		/* _exit: what the parent has buffered is the parent's. */
