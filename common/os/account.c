@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,43 +67,28 @@ parse_server(void *target, const struct conf *c, const struct conf_line *l,
 	return parse_url(&a->smtp, URL_SMTP, "submissions", l, e);
 }
 
-#define SERVER(word)                                                     \
-	{                                                                \
-		.name = word, .type = CONF_CUSTOM, .parse = parse_server \
-	}
-#define KEY(word, kind, member)                            \
-	{                                                  \
-		.name = word, .type = CONF_##kind,         \
-		.offset = offsetof(struct account, member) \
-	}
-#define ONE_OF(word, member, list)                                        \
-	{                                                                 \
-		.name = word, .type = CONF_ENUM,                          \
-		.offset = offsetof(struct account, member), .names = list \
-	}
-
 const struct conf_key account_keys[] = {
-    KEY("address", TEXT, address),
-    KEY("user", STRING, user),
-    SERVER("imap"),
-    SERVER("pop3"),
-    SERVER("smtp"),
-    KEY("discover", BOOL, discover),
-    KEY("password-command", COMMAND, password_command),
-    KEY("token-command", COMMAND, token_command),
-    KEY("password-file", PATH, password_file),
-    KEY("credential", STRING, credential),
-    ONE_OF("auth", auth, account_auth_names),
-    KEY("tls-ca", PATH, tls_ca),
-    KEY("tls-fingerprint", APPEND, tls_fingerprints),
-    KEY("tls-certificate", PATH, tls_certificate),
-    KEY("tls-key", PATH, tls_key),
-    ONE_OF("tls-min", tls_min, tls_min_names),
-    KEY("timeout", DURATION, timeout),
-    KEY("proxy", STRING, proxy),
-    KEY("source-address", STRING, source_address),
-    KEY("tunnel", COMMAND, tunnel),
-    ONE_OF("compress", compress, compress_names),
+    CONF_KEY("address", TEXT, struct account, address),
+    CONF_KEY("user", STRING, struct account, user),
+    CONF_PARSED("imap", parse_server),
+    CONF_PARSED("pop3", parse_server),
+    CONF_PARSED("smtp", parse_server),
+    CONF_KEY("discover", BOOL, struct account, discover),
+    CONF_KEY("password-command", COMMAND, struct account, password_command),
+    CONF_KEY("token-command", COMMAND, struct account, token_command),
+    CONF_KEY("password-file", PATH, struct account, password_file),
+    CONF_KEY("credential", STRING, struct account, credential),
+    CONF_ONE_OF("auth", struct account, auth, account_auth_names),
+    CONF_KEY("tls-ca", PATH, struct account, tls_ca),
+    CONF_KEY("tls-fingerprint", APPEND, struct account, tls_fingerprints),
+    CONF_KEY("tls-certificate", PATH, struct account, tls_certificate),
+    CONF_KEY("tls-key", PATH, struct account, tls_key),
+    CONF_ONE_OF("tls-min", struct account, tls_min, tls_min_names),
+    CONF_KEY("timeout", DURATION, struct account, timeout),
+    CONF_KEY("proxy", STRING, struct account, proxy),
+    CONF_KEY("source-address", STRING, struct account, source_address),
+    CONF_KEY("tunnel", COMMAND, struct account, tunnel),
+    CONF_ONE_OF("compress", struct account, compress, compress_names),
     {0},
 };
 

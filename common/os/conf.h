@@ -126,6 +126,22 @@ struct conf_key {
 	    const struct conf_line *, struct err *);
 };
 
+/* Such keys: a member of `object`, one of names, what parse() takes. */
+#define CONF_KEY(word, kind, object, member)       \
+	{                                          \
+		.name = word, .type = CONF_##kind, \
+		.offset = offsetof(object, member) \
+	}
+#define CONF_ONE_OF(word, object, member, list)                   \
+	{                                                         \
+		.name = word, .type = CONF_ENUM,                  \
+		.offset = offsetof(object, member), .names = list \
+	}
+#define CONF_PARSED(word, function)                                  \
+	{                                                            \
+		.name = word, .type = CONF_CUSTOM, .parse = function \
+	}
+
 struct conf_table {
 	const struct conf_key *keys; /* ended by a key without a name */
 	void *target;                /* NULL: known, but not set from here */

@@ -13,7 +13,7 @@
 /* What can be done about a refusal. */
 enum reaction { BY_TEXT, LATER, LOGIN, FOLDER, NEVER, GARBLED };
 
-static const struct {
+static const struct entry {
 	const char *name;
 	enum imap_code code;
 	enum reaction reaction;
@@ -206,30 +206,27 @@ logs_in(const struct imap_ev *ev)
 	       (ev->verb == IMAP_V_LOGIN || ev->verb == IMAP_V_AUTHENTICATE);
 }
 
-static enum reaction
-react(const struct imap_ev *ev)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i].code == ev->code && codes[i].reaction != BY_TEXT)
-			return codes[i].reaction;
-	if (ev->cond == IMAP_BYE || says_later(ev->text))
-		return LATER;
-	if (logs_in(ev))
-		return LOGIN;
-	return ev->cond == IMAP_BAD ? GARBLED : NEVER;
-}
-
-static const char *
-code_name(enum imap_code code)
+static const struct entry *
+entry_of(enum imap_code code)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (codes[i].code == code)
-			return codes[i].name;
+			return &codes[i];
 	return NULL;
+}
+
+static enum reaction
+react(const struct imap_ev *ev, const struct entry *code)
+{
+	if (code != NULL && code->reaction != BY_TEXT)
+		return code->reaction;
+	if (ev->cond == IMAP_BYE || says_later(ev->text))
+		return LATER;
+	if (logs_in(ev))
+		return LOGIN;
+	return ev->cond == IMAP_BAD ? GARBLED : NEVER;
 }
 
 int
@@ -254,13 +251,13 @@ imap_refused(const struct imap_ev *ev, const char *what, struct err *e)
 	    [IMAP_BAD] = "did not understand",
 	    [IMAP_PREAUTH] = "said",
 	    [IMAP_BYE] = "hung up"};
-	enum reaction r = react(ev);
-	const char *code = code_name(ev->code);
+	const struct entry *code = entry_of(ev->code);
+	enum reaction r = react(ev, code);
 	char *text = span_show(ev->text, 300);
 
 	err_code(e, by[r].kind, by[r].code, "%s: the server %s: \"%s%s%s%s\"%s",
 	    what, verbs[ev->cond], code != NULL ? "[" : "",
-	    code != NULL ? code : "", code != NULL ? "] " : "", text,
+	    code != NULL ? code->name : "", code != NULL ? "] " : "", text,
 	    by[r].remedy);
 	free(text);
 	return -1;
