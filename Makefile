@@ -77,7 +77,10 @@ $(B)/fetchd: $(FETCHD_O) $(B)/common.a
 
 $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/common.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $< $(B)/common.a $(PC_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/common.a $(PC_LIBS)
+
+# With the modules of fetchd that it is about.
+$(B)/unit/seen: $(B)/obj/fetchd/seen.o
 
 # The same harness, fed from files: replays the corpora without libFuzzer.
 $(B)/replay/%: $(B)/obj/tests/fuzz/%_fuzz.o $(B)/obj/tests/fuzz/replay.o \
