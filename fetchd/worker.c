@@ -221,7 +221,7 @@ worker_run(void *arg, int ask_fd)
 	inbox_close(r.inbox);
 	seen_close(r.seen);
 	tls_config_free(tls);
-	if (fflush(stdout) == EOF)
+	if (fflush(stdout) == EOF || ferror(stdout))
 		r.code = err_worse(r.code, EX_IOERR);
 	if (lock != -1)
 		close(lock);

@@ -248,6 +248,8 @@ race(const char *host, uint16_t port, const struct addrinfo *list,
 			close(r.a[i].fd);
 	if (rv == 0)
 		set_up(*fd_r);
+	else if (o->source != NULL)
+		err_prefix(e, "from source-address %s", o->source);
 	return rv;
 }
 

@@ -29,8 +29,10 @@ void
 imap_session_init(
     struct imap_session *s, struct imap *im, struct sasl_login *login)
 {
-	*s = (struct imap_session){
-	    .imap = im, .login = login, .state = GREETING};
+	*s = (struct imap_session){.imap = im,
+	    .login = login,
+	    .state = GREETING,
+	    .mech = SASL_NOTHING};
 }
 
 void

@@ -43,6 +43,11 @@ expect() {
 		fail "want exit $want, got $status: $output $stderr"
 }
 
+# As if nothing had been fetched yet.
+afresh() {
+	rm -rf in "$XDG_STATE_HOME"
+}
+
 # STATUS PROTO [OPTION | MAILDIR]...: fetches U's mail from there.
 fetch() {
 	local want=$1 proto=$2 where=() options=()
