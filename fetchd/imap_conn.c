@@ -111,6 +111,10 @@ wants_compress(const struct link *l)
 static int
 try_logon(struct imap_conn *c, struct err *e)
 {
+	enum pump_result moved;
+	struct err ignored;
+	int rv;
+
 	if (link_connect(c->link, e) == -1)
 		return -1;
 	imap_session_clear(&c->logon);
@@ -121,7 +125,11 @@ try_logon(struct imap_conn *c, struct err *e)
 	c->logon.starttls = c->link->url->tls == URL_TLS_STARTTLS &&
 	                    c->link->account->tunnel == NULL;
 	c->logon.compress = wants_compress(c->link);
-	return step_logon(c, e);
+	rv = step_logon(c, e);
+	/* A login that is given up is cancelled (RFC 9051 section 6.2.2). */
+	if (rv == -1)
+		(void)pump_poll(&c->link->pump, &moved, &ignored);
+	return rv;
 }
 
 int

@@ -49,7 +49,7 @@ config() {
 		    tls-ca $CERTS/ca.pem
 		${ACCOUNT-}
 		fetch q
-		    from $2
+		    from ${FROM-$2}
 		    deliver ${DELIVER-maildir Mail}
 		${FETCH-}
 	END
@@ -99,6 +99,12 @@ finish() {
 		break
 	done
 	wait "$2" || rc=$?
+	# The peer now knows all it will know.
+	for ((i = 0; i < 500; i++)); do
+		kill -0 "$3" 2>/dev/null || break
+		sleep 0.01
+	done
+	[ $i -lt 500 ] || kill "$3"
 	echo "$rc" >"$dir/rc"
 	sed -i "s/:$(<"$dir/port")/:PORT/g" "$dir/err"
 	peer_wait "$3" || {
@@ -142,7 +148,7 @@ tokens() {
 }
 
 subjects() {
-	find "$1" -type f -exec sed -n 's/^Subject: //p;/^$/q' {} \; |
+	find "$1" -type f -exec awk '/^Subject: / { print $2; exit }' {} \; |
 		sort -V | paste -sd ' '
 }
 
@@ -631,4 +637,359 @@ $keep_never" play pop3/gmail-hides-retrieved-delete
 	play pop3/autologout
 	ends 75 'Autologout; idle for too long'
 	has
+}
+
+# --- IMAP --------------------------------------------------------------------
+
+@test "imap: Yahoo: NO [UNAVAILABLE] for one message of a set" {
+	FETCH=$keep_never play imap/yahoo-unavailable
+	ends 75 'INBOX, message 2: ' 'Server error while fetching messages' \
+		'it stays on the server'
+	has one three
+	FETCH=$keep_never play imap/yahoo-unavailable.again
+	ends 0
+	has four one three two
+}
+
+@test "imap: Yahoo expunges unasked" {
+	FETCH=$keep_never play imap/yahoo-expunges
+	ends 69 'nothing left to expunge'
+	has one two
+}
+
+@test "imap: BODY[] NIL" {
+	play imap/body-nil
+	ends 75 'INBOX, message 2: the server has no content for it (NIL)'
+	has one three
+}
+
+@test "imap: a message is not among the answers" {
+	play imap/kept-back
+	ends 0
+	has two
+	play imap/kept-back.again
+	ends 0
+	has one two
+}
+
+@test "imap: a message is not among the answers, and gone" {
+	play imap/kept-back
+	play imap/kept-back.gone
+	play imap/kept-back.forgotten
+	ends 0
+	has two
+}
+
+@test "imap: sizes lie" {
+	play imap/sizes-lie
+	ends 0
+	has one two
+}
+
+@test "imap: sizes of zero and -1" {
+	play imap/sizes-absurd
+	ends 0
+	has one three two
+}
+
+@test "imap: Exchange throttles" {
+	play imap/exchange-throttled
+	ends 75 'Request is throttled'
+}
+
+@test "imap: Exchange is authenticated but not connected" {
+	play imap/exchange-not-connected
+	ends 75 'User is authenticated but not connected'
+}
+
+@test "imap: Gmail's limits" {
+	play imap/gmail-connections
+	ends 75 'Too many simultaneous connections'
+	play imap/gmail-bandwidth
+	ends 75 'exceeded command or bandwidth limits'
+}
+
+@test "imap: UTF8 is not sent unasked" {
+	play imap/utf8-unasked
+	ends 0
+	has one
+}
+
+@test "imap: PREAUTH where STARTTLS is required" {
+	SCHEME=imap play imap/preauth
+	ends 77 'PREAUTH before TLS was set up'
+}
+
+@test "imap: bytes behind the reply to STARTTLS" {
+	SCHEME=imap play imap/starttls-injection
+	# Byte by byte, it is TLS that finds them.
+	MAY_DIFFER=1 ends 77 ' '
+	grep -q 'bytes came behind the reply to STARTTLS' \
+		"$BATS_TEST_TMPDIR/whole/err"
+}
+
+@test "imap: STARTTLS is not offered" {
+	SCHEME=imap play imap/starttls-missing
+	ends 77 'the server does not offer STARTTLS'
+}
+
+@test "imap: STARTTLS is refused" {
+	SCHEME=imap play imap/starttls-refused
+	ends 77 STARTTLS 'not now'
+}
+
+@test "imap: what was said before STARTTLS is forgotten" {
+	SCHEME=imap play imap/starttls
+	ends 0
+	has one
+}
+
+@test "imap: LOGINDISABLED" {
+	play imap/logindisabled
+	ends 77 'cannot log in'
+}
+
+@test "imap: Cyrus: LOGINDISABLED after the login" {
+	play imap/logindisabled-after
+	ends 0
+	has one
+}
+
+@test "imap: a certificate for another host" {
+	PEER_OPTIONS="-c $CERTS/wronghost.pem" SCHEME=imaps \
+		play imap/wrong-host
+	ends 77 127.0.0.1 wronghost.example
+}
+
+@test "imap: EXISTS, EXPUNGE, FETCH at any time" {
+	FETCH=$keep_never play imap/unsolicited
+	ends 0
+	has one three
+}
+
+@test "imap: BYE in the middle" {
+	play imap/bye
+	ends 75 'shutting down'
+	has one
+	play imap/bye.again
+	ends 0
+	has one three two
+}
+
+@test "imap: BYE as a greeting" {
+	play imap/bye-greeting
+	ends 75 'Too many connections from your address'
+}
+
+@test "imap: no greeting" {
+	play imap/no-greeting
+	ends 75 'without a greeting'
+}
+
+@test "imap: literals anywhere" {
+	FROM='imap Lists/*' play imap/literals
+	ends 0
+	has one two
+}
+
+@test "imap: the UID comes behind the body" {
+	play imap/uid-behind
+	ends 0
+	has one two
+}
+
+@test "imap: every byte is kept" {
+	local way
+	head -c 200000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/long"
+	for way in "${WAYS[@]}"; do
+		cp "$BATS_TEST_TMPDIR/long" "$BATS_TEST_TMPDIR/$way/long"
+	done
+	play imap/awkward-bytes
+	ends 0
+	{
+		printf 'Subject: one\n\na\rb\r\rc\r\nnul \0 \xff\n.\n'
+		printf '* BYE not me\nA4 OK nor me\n)\nlf\nlf\n'
+		cat "$BATS_TEST_TMPDIR/long"
+	} | is_exactly
+}
+
+@test "imap: the connection is cut inside a message" {
+	play imap/cut-in-body
+	ends 75 'the server closed the connection'
+	has one
+	play imap/cut-in-body.again
+	ends 0
+	has one two
+}
+
+@test "imap: the connection is cut inside a message for an MDA" {
+	local way
+	DELIVER='pipe cat >>got' play imap/cut-in-body
+	ends 75 'the server closed the connection'
+	DELIVER='pipe cat >>got' play imap/cut-in-body.again
+	ends 0
+	for way in "${WAYS[@]}"; do
+		printf 'Subject: %s\n\nThis is %s.\n' one one two two |
+			cmp - "$BATS_TEST_TMPDIR/$way/got"
+	done
+}
+
+@test "imap: the server says nothing more" {
+	play imap/stalled -o timeout=1s
+	ends 75 'no answer from 127.0.0.1:PORT for 1 s'
+	has one
+}
+
+@test "imap: fetchd is killed after some of the messages" {
+	KILL_AFTER=3 play imap/killed
+	ends 137
+	play imap/killed.again
+	ends 0
+	has four one three two
+}
+
+@test "imap: a filter exits 75 on one message" {
+	FETCH="    filter sed /two/q75
+$keep_never" play imap/filter-refuses
+	ends 75 "message 2: 'sed /two/q75': exited with 75"
+	has one three
+}
+
+@test "imap: the connection is lost at EXPUNGE" {
+	FETCH=$keep_never play imap/lost-expunge
+	ends 75 'the server closed the connection'
+	FETCH=$keep_never play imap/lost-expunge.again
+	ends 0
+	has one two
+}
+
+@test "imap: UIDVALIDITY changed" {
+	play imap/uidvalidity
+	ends 0
+	play imap/uidvalidity.again
+	ends 0 'UIDVALIDITY changed from 7 to 8'
+	has one three two
+	play imap/uidvalidity.third
+	ends 0
+	has one three two
+}
+
+@test "imap: UIDVALIDITY changed and nothing is recognised" {
+	play imap/uidvalidity-many
+	play imap/uidvalidity-unrecognised
+	ends 65 'none of the 20 messages fetched before is recognised' \
+		'fetchd --allow-refetch q'
+	play imap/uidvalidity-unrecognised
+	ends 65 'none of the 20 messages fetched before is recognised'
+	has m{1..20}
+	play imap/uidvalidity-unrecognised.allowed --allow-refetch
+	ends 0 'UIDVALIDITY changed'
+	has m{1..20} n{1..20}
+}
+
+@test "imap: no UIDPLUS" {
+	FETCH=$keep_never play imap/no-uidplus
+	ends 0
+	has one two
+}
+
+@test "imap: no UIDPLUS, and another client's \\Deleted" {
+	FETCH=$keep_never play imap/no-uidplus-others
+	ends 0 'another client has marked messages \Deleted'
+	has two
+	FETCH=$keep_never play imap/no-uidplus-others.again
+	ends 0
+	has two
+}
+
+@test "imap: no UIDPLUS, and nobody knows what is \\Deleted" {
+	FETCH=$keep_never play imap/no-uidplus-no-search
+	ends 75 SEARCH 'not now'
+	has one
+}
+
+archive="$keep_never
+    archive Archive/2026"
+
+@test "imap: MOVE into the archive" {
+	FETCH=$archive play imap/archive-move
+	ends 0
+	has one
+}
+
+@test "imap: no MOVE: COPY into the archive" {
+	FETCH=$archive play imap/archive-copy
+	ends 0
+	has one
+}
+
+@test "imap: the archive takes nothing" {
+	FETCH=$archive play imap/archive-refused
+	ends 69 'archive Archive/2026' 'no such mailbox'
+	has one
+}
+
+@test "imap: no MOVE, no UIDPLUS, and another client's \\Deleted" {
+	FETCH=$archive play imap/archive-others
+	ends 0 'another client has marked messages \Deleted'
+	FETCH=$archive play imap/archive-others.again
+	ends 0
+	has two
+}
+
+@test "imap: a token is refused behind '+', and renewed once" {
+	ACCOUNT="    token-command $(tokens)" play imap/oauth-error
+	ends 0
+	has one
+}
+
+@test "imap: a second token is refused too" {
+	ACCOUNT='    token-command echo tok' play imap/oauth-refused-twice
+	ends 77 'AUTHENTICATE failed'
+}
+
+@test "imap: SCRAM" {
+	play imap/scram
+	ends 0
+}
+
+@test "imap: SCRAM bound to TLS" {
+	SCHEME=imaps play imap/scram-plus
+	ends 0
+}
+
+@test "imap: SCRAM: the server's signature is wrong" {
+	play imap/scram-bad-signature
+	ends 77 signature
+}
+
+@test "imap: SCRAM: the server gives no proof" {
+	play imap/scram-no-signature
+	ends 77 'without proving that it knows the password'
+}
+
+@test "imap: Courier: nothing goes behind LOGIN" {
+	play imap/nothing-behind-login
+	ends 75 'the server closed the connection'
+}
+
+@test "imap: an empty folder answers BAD" {
+	play imap/empty-bad
+	ends 0
+	has
+}
+
+@test "imap: SEARCH finds nothing" {
+	FETCH='    select unseen' play imap/search-unseen
+	ends 0
+	FETCH='    select unseen' play imap/search-silent
+	ends 0
+	has
+}
+
+@test "imap: response codes of a login" {
+	play imap/authentication-failed
+	ends 77 'temporarily, no'
+	play imap/unavailable
+	ends 75 'user database is down'
 }
