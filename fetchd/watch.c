@@ -278,7 +278,8 @@ open_posts(struct watch *w, struct err *e)
 	free(w->dirty);
 	w->dirty = mem_array(w->folders.n, sizeof(*w->dirty));
 	w->notify = false;
-	if (w->folders.n > 1 && imap_has(&first->conn.imap, IMAP_CAP_NOTIFY)) {
+	if (w->folders.n > 1 && imap_has(&first->conn.imap, IMAP_CAP_NOTIFY) &&
+	    imap_has(&first->conn.imap, IMAP_CAP_UNSELECT)) {
 		rv = ask_for_news(w, first, e);
 		if (rv == -1)
 			return -1;
@@ -321,6 +322,27 @@ fetch_dirty(struct watch *w, struct err *e)
 	return 0;
 }
 
+/*
+ * Under NOTIFY no folder stays selected: of the one that is, Dovecot does not
+ * tell what came just after it was selected, or before another was.
+ */
+static int
+unselect(struct watch *w, struct err *e)
+{
+	struct post *p = &w->posts[0];
+
+	if (!w->notify || p->conn.name == NULL || p->conn.stopping)
+		return 0;
+	imap_command(&p->conn.imap, IMAP_V_UNSELECT, C_IDLE, "UNSELECT");
+	if (finish_soon(p, "UNSELECT", e) == -1)
+		return -1;
+	if (p->conn.changed)
+		mark_post(w, p);
+	p->conn.changed = false;
+	p->conn.name = NULL;
+	return 0;
+}
+
 /* A connection that serves several folders must idle in its own. */
 static int
 back_to_post(struct watch *w, struct post *p, struct err *e)
@@ -332,8 +354,6 @@ back_to_post(struct watch *w, struct post *p, struct err *e)
 	return imap_fetch_folder(&p->conn, p->folder, e);
 }
 
-/* With NOTIFY too: Dovecot does not tell what came to the selected folder soon
- * after it was selected, unless by IDLE. */
 static int
 idle_all(struct watch *w, struct err *e)
 {
@@ -342,7 +362,7 @@ idle_all(struct watch *w, struct err *e)
 	for (i = 0; i < w->n; i++) {
 		struct post *p = &w->posts[i];
 
-		if (p->idling || !can_idle(p))
+		if (p->idling || w->notify || !can_idle(p))
 			continue;
 		if (back_to_post(w, p, e) == -1 || start_idle(p, e) == -1)
 			return -1;
@@ -351,7 +371,7 @@ idle_all(struct watch *w, struct err *e)
 }
 
 /* IDLE is ended, to be begun anew, before servers and NAT routers forget the
- * connection; without it, NOTIFY gets a NOOP. */
+ * connection; NOTIFY likewise gets a NOOP. */
 static int
 renew(struct watch *w, struct err *e)
 {
@@ -363,9 +383,9 @@ renew(struct watch *w, struct err *e)
 
 		if (now - p->idle_since < w->run->fetch->idle)
 			continue;
-		if (p->idling && end_idle(p, e) == -1)
+		if (end_idle(p, e) == -1)
 			return -1;
-		if (!w->notify || can_idle(p))
+		if (!w->notify)
 			continue;
 		p->idle_since = now;
 		imap_command(&p->conn.imap, IMAP_V_NOOP, C_IDLE, "NOOP");
@@ -479,7 +499,7 @@ imap_session(struct watch *w, struct err *e)
 			return -1;
 		if (stop_requested())
 			break;
-		if (run_begun(w->run, e) == -1 ||
+		if (unselect(w, e) == -1 || run_begun(w->run, e) == -1 ||
 		    inbox_rest(w->run->inbox, e) == -1)
 			return -1;
 		w->pause = PAUSE_FIRST;
