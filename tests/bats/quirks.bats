@@ -75,6 +75,7 @@ begin() {
 	script_of "$way" "$QUIRKS/$name.txt" >"$dir/script"
 	! grep -q '^secret-free' "$dir/script" ||
 		secret=(-x open-sesame-42)
+	# shellcheck disable=SC2086 # several words
 	peer_start "$dir/script" -t 60 -c "$CERTS/server.pem" \
 		"${secret[@]}" ${PEER_OPTIONS-}
 	peers+=("$PEER_PID")
@@ -159,6 +160,17 @@ is_exactly() {
 	for way in "${WAYS[@]}"; do
 		file=$(find "$BATS_TEST_TMPDIR/$way/Mail" -type f)
 		cmp "$BATS_TEST_TMPDIR/want" "$file"
+	done
+}
+
+@test "every transcript has its name and is played" {
+	local file name
+	for file in "$QUIRKS"/*/*.txt; do
+		name=${file#"$QUIRKS/"}
+		head -n 1 "$file" | grep -q '^quirk: .' ||
+			fail "$name: no quirk in its first line"
+		grep -q "play ${name%.txt}\( \|\$\)" "$BATS_TEST_FILENAME" ||
+			fail "$name: played by no test"
 	done
 }
 
@@ -310,6 +322,12 @@ $keep_never" play pop3/gmail-hides-retrieved-delete
 
 @test "pop3: CAPA makes the server hang up" {
 	play pop3/capa-hangup
+	ends 0
+	has one
+}
+
+@test "pop3: CAPA makes the server hang up, and STLS is required" {
+	SCHEME=pop3 play pop3/capa-hangup-stls
 	ends 0
 	has one
 }
