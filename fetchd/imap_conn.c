@@ -13,6 +13,8 @@
 #include "os/log.h"
 #include "os/net.h"
 
+#define FOLDERS_MAX 100000u
+
 int
 imap_conn_event(
     struct imap_conn *c, int64_t deadline, struct imap_ev *ev, struct err *e)
@@ -190,6 +192,9 @@ take_list(struct imap_conn *c, struct words *names, struct err *e)
 		    (ev.folder.attrs &
 			(IMAP_ATTR_NOSELECT | IMAP_ATTR_NONEXISTENT)) != 0)
 			continue;
+		if (names->n >= FOLDERS_MAX)
+			return err_set(e, ERR_PROTO, "%s: over %u folders",
+			    c->link->peer, FOLDERS_MAX);
 		c->sep = ev.folder.sep;
 		name = span_dup(ev.folder.name);
 		if (glob_list(patterns, name, ev.folder.sep))

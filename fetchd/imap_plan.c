@@ -154,29 +154,42 @@ take_select(struct visit *v, struct err *e)
 	return err_prefix(e, "folder %s", c->name);
 }
 
+int
+imap_plan_search(
+    struct visit *v, const char *what, struct uidset *found, struct err *e)
+{
+	struct imap_ev ev;
+	int rv;
+
+	imap_command(
+	    &v->c->imap, IMAP_V_SEARCH, C_SEARCH, "UID SEARCH %s", what);
+	while ((rv = imap_conn_event(v->c, 0, &ev, e)) != -1) {
+		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
+			uidset_union(found, ev.uids);
+		if (found->n > ITEMS_MAX)
+			return err_set(e, ERR_PROTO,
+			    "%s: finds over %u "
+			    "messages",
+			    v->c->name, ITEMS_MAX);
+		if (rv == 1 && ev.kind == IMAP_EV_DONE)
+			return ev.cond == IMAP_OK
+			           ? 0
+			           : imap_refused(&ev, "SEARCH", e);
+	}
+	return -1;
+}
+
 /* Searches, and lists what was found with its sizes. */
 static int
 list_unseen(struct visit *v, struct err *e)
 {
 	struct uidset found;
-	struct imap_ev ev;
 	uint32_t from = 1;
 	struct buf set;
-	int rv = 0;
+	int rv;
 
 	uidset_init(&found);
-	imap_command(&v->c->imap, IMAP_V_SEARCH, C_SEARCH,
-	    "UID SEARCH UNSEEN UNDELETED");
-	while ((rv = imap_conn_event(v->c, 0, &ev, e)) != -1) {
-		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
-			uidset_union(&found, ev.uids);
-		if (rv == 1 && ev.kind == IMAP_EV_DONE) {
-			rv = ev.cond == IMAP_OK
-			         ? 0
-			         : imap_refused(&ev, "SEARCH", e);
-			break;
-		}
-	}
+	rv = imap_plan_search(v, "UNSEEN UNDELETED", &found, e);
 	buf_init(&set, SET_BYTES + 64);
 	while (rv == 0 && from != 0 && !uidset_empty(&found)) {
 		buf_reset(&set);
@@ -538,7 +551,6 @@ static int
 prune(struct visit *v, uint64_t rows, struct err *e)
 {
 	struct uidset there, gone;
-	struct imap_ev ev;
 	uint32_t uid = 0;
 	uint64_t it = 0;
 	int rv;
@@ -550,17 +562,7 @@ prune(struct visit *v, uint64_t rows, struct err *e)
 		return 0;
 	uidset_init(&there);
 	uidset_init(&gone);
-	imap_command(&v->c->imap, IMAP_V_SEARCH, C_SEARCH, "UID SEARCH ALL");
-	while ((rv = imap_conn_event(v->c, 0, &ev, e)) != -1) {
-		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
-			uidset_union(&there, ev.uids);
-		if (rv == 1 && ev.kind == IMAP_EV_DONE) {
-			rv = ev.cond == IMAP_OK
-			         ? 0
-			         : imap_refused(&ev, "SEARCH", e);
-			break;
-		}
-	}
+	rv = imap_plan_search(v, "ALL", &there, e);
 	while (rv == 0 && (rv = seen_next(v->run->seen, v->c->folder.id,
 			       SEEN_FETCHED, INT64_MAX, &uid, e)) == 1) {
 		if (!uidset_has(&there, uid))

@@ -65,23 +65,11 @@ static int
 expunge_all(struct visit *v, const struct uidset *set, struct err *e)
 {
 	struct uidset marked;
-	struct imap_ev ev;
 	uint64_t n;
-	int rv = 0;
+	int rv;
 
 	uidset_init(&marked);
-	imap_command(
-	    &v->c->imap, IMAP_V_SEARCH, C_SEARCH, "UID SEARCH DELETED");
-	while ((rv = imap_conn_event(v->c, 0, &ev, e)) != -1) {
-		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
-			uidset_union(&marked, ev.uids);
-		if (rv == 1 && ev.kind == IMAP_EV_DONE) {
-			rv = ev.cond == IMAP_OK
-			         ? 0
-			         : imap_refused(&ev, "SEARCH", e);
-			break;
-		}
-	}
+	rv = imap_plan_search(v, "DELETED", &marked, e);
 	uidset_union(&marked, set);
 	n = uidset_count(&marked);
 	uidset_clear(&marked);

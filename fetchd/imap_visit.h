@@ -59,6 +59,10 @@ enum { C_SELECT = 1, C_LIST, C_SEARCH, C_STORE, C_EXPUNGE, C_FETCH };
 /* SELECT and, in the same flight, the listing that it most likely needs. */
 int imap_plan_open(struct visit *, const char *name, struct err *);
 
+/* The uids that UID SEARCH finds; added to *found. */
+int imap_plan_search(
+    struct visit *, const char *what, struct uidset *found, struct err *);
+
 /* Decides for each message, within the limits.  -1 also for the brake. */
 int imap_plan_make(struct visit *, struct err *);
 
