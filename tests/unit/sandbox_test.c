@@ -204,7 +204,8 @@ test_network(uint16_t allowed, uint16_t other)
 {
 	is_int(port_why(allowed, false), 0, "the server's port");
 	is_int(port_why(other, false), EACCES, "no other");
-	is_int(port_why(0, true), EACCES, "none to listen on");
+	is_int(port_why(other, true), EACCES, "none to listen on");
+	is_int(port_why(0, true), 0, "any, for source-address");
 }
 
 static void
