@@ -14,9 +14,8 @@ struct imap_conn {
 	const char *name; /* borrowed: of the selected folder; NULL: none */
 	char sep;         /* hierarchy separator, when known */
 	uint32_t exists, uidnext, uidvalidity; /* of the selected folder */
-	bool changed;   /* EXISTS came since the folder was looked at */
-	bool news; /* NOTIFY told of some folder meanwhile */
-	bool read_only; /* EXAMINE */
+	bool changed; /* EXISTS came since the folder was looked at */
+	bool news;    /* NOTIFY told of some folder meanwhile */
 	bool logged_in;
 	bool stopping;
 };

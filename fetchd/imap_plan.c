@@ -248,17 +248,18 @@ imap_plan_open(struct visit *v, const char *name, struct err *e)
 {
 	const struct fetch *f = v->run->fetch;
 	struct imap_conn *c = v->c;
+	/* Only to look: after EXAMINE, Courier does not remember which UID it
+	 * gave to a new message, and may give it to another one later. */
+	bool examine = v->run->options->dry_run;
 	uint32_t from = f->select == SELECT_ALL ? 1 : c->folder.next;
 	bool listed = f->select != SELECT_UNSEEN;
 
 	c->name = name;
 	c->exists = c->uidnext = c->uidvalidity = 0;
 	c->changed = false;
-	c->read_only = v->run->options->dry_run ||
-	               (f->keep == KEEP_ALWAYS && !f->mark_seen);
 	imap_begin(
-	    &c->imap, c->read_only ? IMAP_V_EXAMINE : IMAP_V_SELECT, C_SELECT);
-	imap_put(&c->imap, c->read_only ? "EXAMINE " : "SELECT ");
+	    &c->imap, examine ? IMAP_V_EXAMINE : IMAP_V_SELECT, C_SELECT);
+	imap_put(&c->imap, examine ? "EXAMINE " : "SELECT ");
 	imap_put_folder(&c->imap, span_of(name));
 	imap_end(&c->imap);
 	if (listed)

@@ -123,10 +123,10 @@ imap_script() {
 		S: * OK [CAPABILITY IMAP4rev1] hello
 		C: <t> LOGIN *
 		S: <t> OK [CAPABILITY IMAP4rev1 LITERAL+] in
-		C: <*s> EXAMINE *
+		C: <*s> SELECT *
 		S: * $n EXISTS
 		S: * OK [UIDVALIDITY 7]
-		S: <s> OK [READ-ONLY] selected
+		S: <s> OK [READ-WRITE] selected
 		C: <*l> UID FETCH 1:\* (UID RFC822.SIZE)
 	END
 	for ((i = 1; i <= n; i++)); do

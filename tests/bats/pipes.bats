@@ -210,7 +210,7 @@ took() {
 		S: * OK [CAPABILITY IMAP4rev1]
 		C: <t> LOGIN *
 		S: <t> OK [CAPABILITY IMAP4rev1] in
-		C: <*s> EXAMINE *
+		C: <*s> SELECT *
 		S: * 1 EXISTS
 		S: * OK [UIDVALIDITY 7]
 		S: <s> OK
@@ -248,7 +248,7 @@ took() {
 		S: * OK [CAPABILITY IMAP4rev1]
 		C: <t> LOGIN *
 		S: <t> OK [CAPABILITY IMAP4rev1] in
-		C: <*s> EXAMINE *
+		C: <*s> SELECT *
 		S: * 1 EXISTS
 		S: * OK [UIDVALIDITY 7]
 		S: <s> OK

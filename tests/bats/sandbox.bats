@@ -29,7 +29,7 @@ play() {
 			'C: RETR 1' ;;
 		imap) printf '%s\n' 'S: * OK [CAPABILITY IMAP4rev1]' \
 			'C: <t> LOGIN *' 'S: <t> OK [CAPABILITY IMAP4rev1]' \
-			'C: <*s> EXAMINE *' 'S: * 1 EXISTS' \
+			'C: <*s> SELECT *' 'S: * 1 EXISTS' \
 			'S: * OK [UIDVALIDITY 7]' 'S: <s> OK' \
 			'C: <*l> UID FETCH *' \
 			'S: * 1 FETCH (UID 1 RFC822.SIZE 17)' 'S: <l> OK' \

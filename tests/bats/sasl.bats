@@ -180,7 +180,7 @@ finish() {
 		;;
 	imap)
 		printf '%s\n' 'S: <t> OK [CAPABILITY IMAP4rev1]' \
-			'C: <*s> EXAMINE *' 'S: * 0 EXISTS' \
+			'C: <*s> SELECT *' 'S: * 0 EXISTS' \
 			'S: * OK [UIDVALIDITY 1]' 'S: <s> OK' \
 			'C: <*l> UID FETCH *' 'S: <l> OK' \
 			'C: <*o> LOGOUT' 'S: * BYE' 'S: <o> OK'

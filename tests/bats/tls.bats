@@ -574,7 +574,7 @@ elsewhere() {
 		S: <t> OK
 		C: <*t> LOGIN *u* *$SECRET*
 		S: <t> OK [CAPABILITY IMAP4rev1] in
-		C: <*t> EXAMINE *INBOX*
+		C: <*t> SELECT *INBOX*
 		S: * 0 EXISTS
 		S: * OK [UIDVALIDITY 1]
 		S: <t> OK
