@@ -54,12 +54,14 @@ digest() {
 	assert_eq "$(digest "${FILES[@]}")" "$(maildir_digest in)"
 }
 
-# Over POP3, Courier encodes whatever is not ASCII in headers.
+# Over POP3, Courier encodes whatever is not ASCII in headers, and forgets to
+# double a dot that a message begins with.
 @test "Courier: any ASCII arrives by POP3, in whole lines" {
 	local f ascii=()
 	awkward
 	for f in "${FILES[@]}"; do
-		if grep -q '[^ -~[:space:]]' "$f"; then
+		if grep -q '[^ -~[:space:]]' "$f" || [ "$(head -c 1 "$f")" = . ]
+		then
 			continue
 		fi
 		[ -z "$(tail -c 1 "$f")" ] || echo >>"$f"
