@@ -363,11 +363,26 @@ imap_fetch_folder(struct imap_conn *c, const char *name, struct err *e)
 	return rv;
 }
 
+/* What is wrong with one folder is told, and holds up no other. */
+static int
+one_folder(struct imap_conn *c, const char *name, bool *all_well, struct err *e)
+{
+	if (imap_fetch_folder(c, name, e) == 0)
+		return 0;
+	*all_well = false;
+	if (e->kind != ERR_CONFIG)
+		return -1;
+	log_err(e);
+	c->run->code = err_worse(c->run->code, err_exit(e));
+	return 0;
+}
+
 int
 imap_fetch(struct run *r, struct err *e)
 {
 	struct imap_conn c;
 	struct words names;
+	bool all_well = true;
 	size_t i;
 	int rv;
 
@@ -376,10 +391,10 @@ imap_fetch(struct run *r, struct err *e)
 	if (rv == 0)
 		rv = imap_conn_folders(&c, &names, e);
 	for (i = 0; rv == 0 && i < names.n && !c.stopping; i++)
-		rv = imap_fetch_folder(&c, names.v[i], e);
+		rv = one_folder(&c, names.v[i], &all_well, e);
 	imap_conn_close(&c);
 	words_clear(&names);
-	if (rv == 0 && !c.stopping)
+	if (rv == 0 && all_well && !c.stopping)
 		rv = run_begun(r, e);
 	if (rv == 0)
 		log_info("%" PRIu64 " fetched, %" PRIu64 " skipped, %" PRIu64

@@ -27,6 +27,7 @@ struct item {
 	bool headers; /* TOP instead of RETR: it is too large */
 	bool known;   /* the state has a row for it */
 	bool failed;  /* in an earlier run */
+	bool deleted; /* DELE was accepted */
 	char digest[HEADER_DIGEST_HEX];
 };
 

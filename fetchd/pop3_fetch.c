@@ -186,24 +186,64 @@ may_delete(const struct drop *s)
 	return strncmp(s->link->account->user, "recent:", 7) != 0;
 }
 
+/* Deletions have happened: what is listed under these uids from now on may be
+ * other mail. */
+static int
+note_deleted(struct drop *s, struct err *e)
+{
+	size_t i;
+	int rv;
+
+	if (s->run->deleted == 0)
+		return 0;
+	rv = seen_begin(s->run->seen, e);
+	for (i = 0; rv == 0 && i < s->n; i++) {
+		struct seen_key key = pop3_plan_key(s, &s->items[i]);
+
+		if (s->items[i].deleted)
+			rv = seen_gone(s->run->seen, &key, e);
+	}
+	if (rv == 0)
+		return seen_commit(s->run->seen, e);
+	seen_rollback(s->run->seen);
+	return -1;
+}
+
 /* The answer to DELE or QUIT. */
 static int
 take_end(struct drop *s, const struct pop3_ev *ev, struct err *e)
 {
+	struct item *it;
+
 	if (ev->kind != POP3_EV_REPLY)
 		return err_set(e, ERR_PROTO,
-		    "%s: an answer to nothing that "
-		    "was asked",
-		    s->link->peer);
-	if (ev->ok) {
-		s->run->deleted += ev->cmd == POP3_DELE;
-		return 0;
-	}
-	pop3_refused(ev, pop3_cmd_name(ev->cmd), e);
+		    "%s: an answer to nothing that was asked", s->link->peer);
+	if (!ev->ok)
+		pop3_refused(ev, pop3_cmd_name(ev->cmd), e);
 	if (ev->cmd == POP3_QUIT)
-		return -1;
-	run_message(
-	    s->run, "INBOX", pop3_plan_show(s, pop3_plan_item(s, ev->arg)), e);
+		return ev->ok ? note_deleted(s, e) : -1;
+	it = pop3_plan_item(s, ev->arg);
+	it->deleted = ev->ok;
+	if (ev->ok)
+		s->run->deleted++;
+	else
+		run_message(s->run, "INBOX", pop3_plan_show(s, it), e);
+	return 0;
+}
+
+/* The connection ended before the answer to QUIT, which matters only when
+ * something was to be deleted. */
+static int
+lost_end(struct drop *s, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->items[i].plan == PLAN_DELETE && may_delete(s))
+			return err_prefix(e,
+			    "before the answer to QUIT (what was to be "
+			    "deleted will be in the next run)");
+	log_info("%s", e->text);
 	return 0;
 }
 
@@ -231,9 +271,7 @@ finish(struct drop *s, struct err *e)
 		if (pop3_unanswered(&s->pop3) == 0)
 			return 0;
 		if (pop3_conn_wait(s, &ev, e) == -1)
-			return err_prefix(e,
-			    "before the answer to QUIT (what "
-			    "was to be deleted will be in the next run)");
+			return lost_end(s, e);
 		if (take_end(s, &ev, e) == -1)
 			return -1;
 	}

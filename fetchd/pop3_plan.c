@@ -168,7 +168,8 @@ pop3_plan_list(struct drop *s, struct err *e)
 struct seen_key
 pop3_plan_key(const struct drop *s, const struct item *it)
 {
-	struct seen_key k = {.folder = s->folder.id, .uid = span_of(it->uid)};
+	struct seen_key k = {
+	    .folder = s->folder.id, .uid = span_of(it->uid), .size = it->size};
 
 	memcpy(k.digest, it->digest, sizeof(k.digest));
 	return k;
@@ -244,10 +245,19 @@ plan_by_row(struct drop *s, struct item *it, struct err *e)
 	enum seen_status status;
 	int64_t since;
 
+	int doubt;
+
 	if (seen_get(s->run->seen, &key, &status, &since, e) == -1)
 		return -1;
 	it->plan = plan_by_status(s, it, status, since);
-	return 0;
+	if (it->plan != PLAN_DELETE || it->digest[0] != '\0')
+		return 0;
+	/* Some servers give a uid again: what is to be deleted must be what
+	 * was fetched. */
+	doubt = seen_doubtful(s->run->seen, &key, e);
+	if (doubt == 1)
+		it->plan = PLAN_CHECK;
+	return doubt == -1 ? -1 : 0;
 }
 
 static int
@@ -310,8 +320,10 @@ check_headers(struct drop *s, size_t *known_r, struct err *e)
 		it = &s->items[i];
 		if (it->plan != PLAN_CHECK || it->digest[0] == '\0')
 			continue;
-		rv =
-		    seen_find_digest(s->run->seen, s->folder.id, it->digest, e);
+		/* One that is known by its uid is only to be confirmed. */
+		rv = it->known ? seen_same(s->run->seen, &key, e)
+		               : seen_find_digest(
+				     s->run->seen, s->folder.id, it->digest, e);
 		if (rv == -1)
 			return -1;
 		if (rv == 0) {

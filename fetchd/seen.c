@@ -20,9 +20,12 @@ static const char *const migrations[] = {
     " next INTEGER NOT NULL DEFAULT 1);"
     "CREATE TABLE msg ("
     " folder INTEGER NOT NULL, uid NOT NULL, digest TEXT NOT NULL,"
+    " size INTEGER NOT NULL,"
     " status INTEGER NOT NULL, since INTEGER NOT NULL,"
     " gone INTEGER NOT NULL DEFAULT 0,"
-    " PRIMARY KEY (folder, uid, digest)) WITHOUT ROWID;"
+    /* The key's columns come first: SQLite 3.40 takes such a table for
+     * damaged otherwise. */
+    " PRIMARY KEY (folder, uid, digest, size)) WITHOUT ROWID;"
     "CREATE TABLE placing ("
     " dest TEXT NOT NULL, name TEXT NOT NULL, mbox INTEGER NOT NULL,"
     " at INTEGER NOT NULL, length INTEGER NOT NULL, since INTEGER NOT NULL,"
@@ -45,6 +48,9 @@ enum {
 	Q_GET,
 	Q_GET_DIGEST,
 	Q_PUT,
+	Q_DOUBT,
+	Q_SAME,
+	Q_GONE,
 	Q_FORGET,
 	Q_FORGET_DIGEST,
 	Q_FIND,
@@ -89,9 +95,17 @@ static const char *const sql[Q_N] = {
 	"UPDATE folder SET uidvalidity = ?2, next = ?3 WHERE id = ?1",
     [Q_GET] = "SELECT status, since FROM msg WHERE folder = ?1 AND uid = ?2",
     [Q_GET_DIGEST] = "SELECT status, since FROM msg"
-		     " WHERE folder = ?1 AND digest = ?2",
-    [Q_PUT] = "INSERT OR REPLACE INTO msg (folder, uid, digest, status, since)"
-	      " VALUES (?1, ?2, ?3, ?4, ?5)",
+		     " WHERE folder = ?1 AND digest = ?2"
+		     " AND (size = ?3 OR size = 0 OR ?3 = 0)",
+    [Q_PUT] = "INSERT OR REPLACE INTO msg"
+	      " (folder, uid, digest, status, since, size)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [Q_DOUBT] = "SELECT 1 FROM msg WHERE folder = ?1 AND uid = ?2"
+		" AND (gone > 0 OR (size <> ?3 AND size <> 0 AND ?3 <> 0))",
+    [Q_SAME] = "SELECT 1 FROM msg"
+	       " WHERE folder = ?1 AND uid = ?2 AND digest = ?3",
+    [Q_GONE] = "UPDATE msg SET gone = ?4 WHERE folder = ?1 AND uid = ?2"
+	       " AND (uid <> '' OR digest = ?3)",
     [Q_FORGET] = "DELETE FROM msg WHERE folder = ?1 AND uid = ?2",
     [Q_FORGET_DIGEST] = "DELETE FROM msg WHERE folder = ?1 AND digest = ?2",
     [Q_FIND] = "SELECT 1 FROM msg" LOST " LIMIT 1",
@@ -340,9 +354,10 @@ seen_get(struct seen *s, const struct seen_key *k, enum seen_status *status_r,
 	*status_r = SEEN_UNKNOWN;
 	*since_r = 0;
 	query_int(q, 1, k->folder);
-	if (by_digest(k))
+	if (by_digest(k)) {
 		query_text(q, 2, span_of(k->digest));
-	else
+		query_int(q, 3, (int64_t)k->size);
+	} else
 		bind_uid(q, 2, k);
 	rv = query_step(q, e);
 	if (rv == 1) {
@@ -378,6 +393,7 @@ put_row(struct seen *s, const struct seen_key *k, enum seen_status status,
 	query_text(q, 3, span_of(k->digest));
 	query_int(q, 4, (int64_t)status);
 	query_int(q, 5, since);
+	query_int(q, 6, (int64_t)k->size);
 	if (query_run(q, e) == -1)
 		return -1;
 	return status == SEEN_FETCHED ? forget_part(s, k, e) : 0;
@@ -428,6 +444,48 @@ index_digests(struct seen *s, struct err *e)
 	query_free(q);
 	s->indexed = rv == 0;
 	return rv;
+}
+
+int
+seen_doubtful(struct seen *s, const struct seen_key *k, struct err *e)
+{
+	struct query *q = s->q[Q_DOUBT];
+	int rv;
+
+	query_int(q, 1, k->folder);
+	bind_uid(q, 2, k);
+	query_int(q, 3, (int64_t)k->size);
+	rv = query_step(q, e);
+	if (rv == 1)
+		query_reset(q);
+	return rv;
+}
+
+int
+seen_same(struct seen *s, const struct seen_key *k, struct err *e)
+{
+	struct query *q = s->q[Q_SAME];
+	int rv;
+
+	query_int(q, 1, k->folder);
+	bind_uid(q, 2, k);
+	query_text(q, 3, span_of(k->digest));
+	rv = query_step(q, e);
+	if (rv == 1)
+		query_reset(q);
+	return rv;
+}
+
+int
+seen_gone(struct seen *s, const struct seen_key *k, struct err *e)
+{
+	struct query *q = s->q[Q_GONE];
+
+	query_int(q, 1, k->folder);
+	bind_uid(q, 2, k);
+	query_text(q, 3, span_of(k->digest));
+	query_int(q, 4, now());
+	return query_run(q, e);
 }
 
 int

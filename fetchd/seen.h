@@ -28,6 +28,7 @@ struct seen_key {
 	uint32_t number; /* IMAP: UID; 0: by uid text */
 	struct span uid; /* POP3; borrowed */
 	char digest[33]; /* of the header; "" when not known */
+	uint64_t size;   /* POP3: as listed; 0: not known */
 };
 
 struct seen_folder {
@@ -91,6 +92,18 @@ int seen_find_digest(
 /* The row with that digest gets this key (uid changed); a local one becomes
  * SEEN_PASSED. */
 int seen_rekey(struct seen *, const struct seen_key *to, struct err *);
+
+/*
+ * POP3: whether the row of this uid may be of another message than the one
+ * that is listed now: it was gone meanwhile, or had another size.  1, 0, -1.
+ */
+int seen_doubtful(struct seen *, const struct seen_key *, struct err *);
+
+/* Whether the row of this uid has this digest: 1, 0, -1. */
+int seen_same(struct seen *, const struct seen_key *, struct err *);
+
+/* POP3: the server has said that it deleted this one. */
+int seen_gone(struct seen *, const struct seen_key *, struct err *);
 
 /* How many rows a folder has with that status (SEEN_UNKNOWN: any). */
 int seen_count(struct seen *, int64_t folder, enum seen_status, uint64_t *n_r,

@@ -187,6 +187,15 @@ keep_never='    keep never'
 	has one two
 }
 
+@test "pop3: a UIDL is given again to another message" {
+	FETCH=$keep_never play pop3/uidl-reused
+	ends 0
+	has one two
+	FETCH=$keep_never play pop3/uidl-reused.again
+	ends 0
+	has one three two
+}
+
 @test "pop3: Gmail hides what was retrieved: no QUIT when it was not stored" {
 	FETCH='    filter sed /two/q75' play pop3/gmail-hides-retrieved
 	ends 75 "message u2: 'sed /two/q75': exited with 75" 'it stays on the server'
