@@ -234,8 +234,7 @@ close_posts(struct watch *w)
 
 	for (i = 0; i < w->n; i++) {
 		if (w->posts[i].idling)
-			imap_send_line(
-			    &w->posts[i].conn.imap, span_of("DONE"));
+			imap_send_line(&w->posts[i].conn.imap, span_of("DONE"));
 		imap_conn_close(&w->posts[i].conn);
 		link_clear(&w->posts[i].link);
 	}

@@ -512,6 +512,7 @@ refuse_certificate() {
 		try 75 "$scheme" "$PEER_PORT"
 		refused_by_peer
 		# Silent for ever.
+		[[ $scheme == pop3t || $scheme == imaps ]] || continue
 		play < <(opening "$scheme"
 			echo listen-only)
 		try 75 "$scheme" "$PEER_PORT" -o timeout=1s

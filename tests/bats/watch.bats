@@ -233,9 +233,6 @@ all_here() {
 	arrives $((++n)) 4000
 	feed u A 2 500
 	arrives $((n += 2)) 4000
-	feed u INBOX 1 500
-	feed u A 1 500
-	arrives $((n += 2)) 4000
 	stops TERM
 	all_here INBOX A
 }
