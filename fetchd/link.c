@@ -4,16 +4,23 @@
 
 #include "link.h"
 
+#include <sys/socket.h>
+
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "os/ask.h"
+#include "os/clock.h"
 #include "os/log.h"
 #include "os/net.h"
 #include "os/secret.h"
 #include "os/stop.h"
+
+#define TUNNEL_END_MS 500
 
 void
 link_init(struct link *l, const struct account *a, const struct url *url,
@@ -30,11 +37,28 @@ link_init(struct link *l, const struct account *a, const struct url *url,
 	wire_init(&l->wire);
 }
 
+/* A tunnel's command is left time to take its leave, or it would complain of
+ * a reset connection. */
+static void
+let_go(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t until = clock_ms() + TUNNEL_END_MS, left;
+	char rest[4096];
+
+	shutdown(fd, SHUT_WR);
+	while ((left = until - clock_ms()) > 0 && poll(&p, 1, (int)left) == 1 &&
+	       read(fd, rest, sizeof(rest)) > 0)
+		;
+}
+
 void
 link_close(struct link *l)
 {
 	if (!l->open)
 		return;
+	if (l->account->tunnel != NULL)
+		let_go(l->pump.fd);
 	pump_clear(&l->pump);
 	wire_clear(&l->wire);
 	l->open = false;
