@@ -117,8 +117,6 @@ inbox_add(struct inbox *in, enum seen_status status, bool files, struct err *e)
 				return -1;
 		}
 		spool_final_name(&en->spool, en->name);
-		/* By the time the batch is settled it will be mostly done. */
-		spool_start_sync(&en->spool);
 	}
 	return 0;
 }
@@ -131,6 +129,11 @@ sync_batch(struct inbox *in, struct err *e)
 	size_t i, k;
 	bool spooled = false;
 
+	/* All at once: begun one by one, as messages come, the write-back
+	 * makes ext4 commit its journal for each (measured: five times slower). */
+	for (i = 0; i < in->n; i++)
+		for (k = 0; k < in->batch[i].n; k++)
+			spool_start_sync(&in->batch[i].entries[k].spool);
 	for (i = 0; i < in->n; i++)
 		for (k = 0; k < in->batch[i].n; k++) {
 			struct entry *en = &in->batch[i].entries[k];
