@@ -3,7 +3,7 @@
  * and the list of its folders.
  */
 
-#include "imap_fetch.h"
+#include "imap_conn.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,7 @@
  * cannot give holds up no other.
  */
 
+#include "imap_fetch.h"
 #include "imap_visit.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 #ifndef FETCHD_IMAP_VISIT_H
 #define FETCHD_IMAP_VISIT_H
 
-#include "imap_fetch.h"
+#include "imap_conn.h"
 
 /*
  * The work on one folder, shared by its three parts: what there is to do

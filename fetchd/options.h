@@ -49,7 +49,7 @@ struct fetch {
 	int64_t command_timeout; /* ms for a filter or pipe */
 	int64_t poll;            /* ms: in watch mode, without IDLE */
 	int64_t idle; /* ms: a connection may be silent for so long */
-	char *state;             /* owned: path of the state file */
+	char *state;  /* owned: path of the state file */
 };
 
 /* What the command line asks for. */

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define BATCH 64
-#define MOST  1000000
+#define MOST 1000000
 
 static long sizes[MOST];
 static size_t n;
@@ -46,8 +46,8 @@ write_file(int fd, long size)
 	static char data[1 << 16];
 
 	for (; size > 0; size -= (long)sizeof(data)) {
-		size_t k = size < (long)sizeof(data) ? (size_t)size
-						     : sizeof(data);
+		size_t k =
+		    size < (long)sizeof(data) ? (size_t)size : sizeof(data);
 
 		if (write(fd, data, k) != (ssize_t)k)
 			err(1, "write");

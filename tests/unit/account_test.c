@@ -101,7 +101,7 @@ test_user(void)
 	    "no address");
 }
 
-#define NOT_A_PIN                                                          \
+#define NOT_A_PIN                                                         \
 	"\" is not a fingerprint: sha256: and 64 hexadecimal digits, or " \
 	"spki-sha256: and 44 of base64"
 
@@ -118,8 +118,8 @@ test_pins(void)
 	    "c:1: account 'work': tls-fingerprint \"sha256:" HEX32 HEX32
 	    "00" NOT_A_PIN,
 	    "too long");
-	ok(strstr(error_of("tls-fingerprint sha256:" HEX32 HEX32 HEX32 HEX32
-			   "\n"),
+	ok(strstr(
+	       error_of("tls-fingerprint sha256:" HEX32 HEX32 HEX32 HEX32 "\n"),
 	       NOT_A_PIN) != NULL,
 	    "much too long");
 	is_str(error_of("tls-fingerprint spki-sha256:abcd\n"),
