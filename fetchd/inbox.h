@@ -11,7 +11,7 @@
  * Where messages go: through the filters, to every target, exactly once.
  * A message is queued when its bytes are spooled, and *settled* when it is
  * durable at its targets and so recorded in the state: a batch at a time
- * (256 messages, 8 MiB or one second; at once behind a pipe).  Only what is
+ * (512 messages, 8 MiB or one second; at once behind a pipe).  Only what is
  * settled may be deleted at its source.
  */
 struct inbox;

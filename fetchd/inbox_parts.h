@@ -9,7 +9,7 @@
  * What the three parts of the inbox share: taking a message in (inbox), the
  * user's commands (inbox_commands), and the batch (inbox_batch).
  */
-#define BATCH_MESSAGES 256
+#define BATCH_MESSAGES 512
 
 /* A spooled file and the target it is for. */
 struct entry {

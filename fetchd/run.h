@@ -53,7 +53,7 @@ void run_expect(struct run *, uint64_t messages, uint64_t bytes);
 void run_came(struct run *, uint64_t messages, uint64_t bytes);
 
 /* How large a run of fetches in flight may get, in bytes and messages. */
-#define RUN_WINDOW_BYTES (8u << 20)
-#define RUN_WINDOW_MESSAGES 500u
+#define RUN_WINDOW_BYTES (16u << 20)
+#define RUN_WINDOW_MESSAGES 2000u
 
 #endif
