@@ -142,20 +142,6 @@ choose(struct smtp_session *s, struct err *e)
 	return 0;
 }
 
-static bool
-lacks_secret(const struct smtp_session *s)
-{
-	switch (sasl_needs(s->mech)) {
-	case SASL_NEEDS_PASSWORD:
-		return s->login->password == NULL;
-	case SASL_NEEDS_TOKEN:
-		return s->login->token == NULL;
-	case SASL_NEEDS_NOTHING:
-		break;
-	}
-	return false;
-}
-
 /* The answer to a challenge, base64, into s->answer. */
 static int
 respond(struct smtp_session *s, struct span challenge, struct err *e)
@@ -309,7 +295,7 @@ next_event(struct smtp_session *s, enum smtp_session_ev *ev_r, struct err *e)
 static int
 need_secret(struct smtp_session *s, enum smtp_session_ev *ev_r, struct err *e)
 {
-	if (!lacks_secret(s))
+	if (!sasl_lacks_secret(s->mech, s->login))
 		return start_login(s, e) == -1 ? -1 : 1;
 	if (s->secret_asked)
 		return err_set(e, ERR_AUTH, "%s: no password or token came",
