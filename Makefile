@@ -11,22 +11,28 @@ PKG_CONFIG ?= pkg-config
 VERSION = 0.1
 
 BASE =	mem err span buf wire time words suggest glob enc utf7 uidset url \
-	header
+	address header
 PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 	imap_item imap_reply imap_session smtp_caps smtp smtp_reply \
 	smtp_session
 OS =	clock log stop file lock conf conf_read conf_apply tls_cert tls socks \
 	account command secret store maildir mbox sandbox net srv deflate \
 	pump progress notify ask parent
+CLIENT = link server
 
 FETCHD = options seen inbox_commands inbox_batch inbox link run pop3_conn \
 	pop3_plan pop3_fetch imap_conn imap_plan imap_remove imap_fetch \
 	watch worker main
+SENDQ =	face envelope mime letter outcome retry quota bounce options spool \
+	accept copies submit runner watch list smtpd main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \
-	$(call have,common/os,$(OS))
-FETCHD_M = $(call have,fetchd,$(FETCHD))
+	$(call have,common/os,$(OS)) $(call have,common/client,$(CLIENT))
+TOOLS =	fetchd sendq
+fetchd_M = $(call have,fetchd,$(FETCHD))
+sendq_M = $(call have,sendq,$(SENDQ))
+BINS =	$(foreach t,$(TOOLS),$(if $(filter $(t)/main,$($(t)_M)),$(t)))
 UNIT =	$(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 FUZZ =	$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 RIGS =	$(patsubst tests/%.c,%,$(wildcard tests/peer/peer.c \
@@ -51,40 +57,51 @@ PC_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PC) 2>/dev/null || \
 OPT ?=	-O2 -g
 FORTIFY ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 CFLAGS ?= $(OPT)
-ALL_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon -Ifetchd \
+ALL_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon \
 	$(PC_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(FORTIFY) $(PROBED) $(WERROR) $(SAN)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now $(SAN) $(LDFLAGS)
-COMPILE = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP
+COMPILE = $(CC) $(ALL_CPPFLAGS) $(OWN) $(ALL_CFLAGS) -MMD -MP
 
-all: $(if $(FETCHD_M),$(B)/fetchd)
+all: $(BINS:%=$(B)/%)
 
-COMMON_O = $(COMMON_M:%=$(B)/obj/%.o)
-FETCHD_O = $(FETCHD_M:%=$(B)/obj/%.o)
+objects = $(patsubst %,$(B)/obj/%.o,$(filter-out %/main,$(1)))
+# Tools may have headers of the same name: each file sees those of one tool.
+# A test sees those of the tool whose module it is named after, and is linked
+# with that; seen_test.c or, where two tools have such, sendq_watch_test.c.
+tool_of = $(firstword $(foreach t,$(TOOLS), \
+	$(if $(filter $(1) $(1:$(t)_%=%),$($(t)_M:$(t)/%=%)),$(t))))
+$(B)/obj/fetchd/%.o: OWN = -Ifetchd
+$(B)/obj/sendq/%.o: OWN = -Isendq
+$(B)/obj/tests/%.o: OWN = $(addprefix -I,$(call tool_of,$(patsubst \
+	%_test,%,$(patsubst %_fuzz,%,$(*F)))))
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
-$(B)/common.a: $(COMMON_O)
+$(B)/common.a: $(call objects,$(COMMON_M))
+$(B)/fetchd.a: $(call objects,$(fetchd_M))
+$(B)/sendq.a: $(call objects,$(sendq_M))
+$(B)/%.a:
 	@rm -f $@
-	ar rcs $@ $(COMMON_O)
+	ar rcs $@ $^
 
-$(B)/fetchd: $(FETCHD_O) $(B)/common.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $(FETCHD_O) $(B)/common.a $(PC_LIBS)
+$(TOOLS:%=$(B)/%): $(B)/%: $(B)/obj/%/main.o $(B)/%.a $(B)/common.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PC_LIBS)
 
 # --- tests -----------------------------------------------------------------
 
-$(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/common.a
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/common.a $(PC_LIBS)
+.SECONDEXPANSION:
+with =	$(patsubst %,$(B)/%.a,$(call tool_of,$(1))) $(B)/common.a
 
-# With the modules of fetchd that it is about.
-$(B)/unit/seen: $(B)/obj/fetchd/seen.o
+$(B)/unit/%: $(B)/obj/tests/unit/%_test.o $$(call with,$$*)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PC_LIBS)
 
 # The same harness, fed from files: replays the corpora without libFuzzer.
 $(B)/replay/%: $(B)/obj/tests/fuzz/%_fuzz.o $(B)/obj/tests/fuzz/replay.o \
-    $(B)/common.a
+    $$(call with,$$*)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PC_LIBS)
 
@@ -136,7 +153,7 @@ fuzz:
 	    FUZZERS='$(FUZZERS)' fuzzers
 	@BUILD=$(abspath $(B)) tests/fuzz/run $(SECONDS) $(FUZZERS)
 
-$(B)/bin/%: $(B)/obj/tests/fuzz/%_fuzz.o $(B)/common.a
+$(B)/bin/%: $(B)/obj/tests/fuzz/%_fuzz.o $$(call with,$$*)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PC_LIBS)
 
@@ -145,7 +162,8 @@ fuzzers: $(FUZZERS:%=$(B)/bin/%)
 LINT_FLAGS = -std=c17 $(ALL_CPPFLAGS)
 lint:
 	@tests/deps check
-	@BASE='$(BASE)' PROTO='$(PROTO)' OS='$(OS)' FETCHD='$(FETCHD)' \
+	@BASE='$(BASE)' PROTO='$(PROTO)' OS='$(OS)' CLIENT='$(CLIENT)' \
+	    FETCHD='$(FETCHD)' SENDQ='$(SENDQ)' TOOLS='$(TOOLS)' \
 	    tests/lint/run $(LINT_FLAGS)
 
 fmt:
@@ -154,31 +172,42 @@ fmt:
 # --- installing --------------------------------------------------------------
 
 bindir = $(DESTDIR)$(PREFIX)/bin
+sbindir = $(DESTDIR)$(PREFIX)/sbin
 mandir = $(DESTDIR)$(PREFIX)/share/man
 docdir = $(DESTDIR)$(PREFIX)/share/doc/mailroom
 unitdir = $(DESTDIR)$(PREFIX)/lib/systemd
 MAN =	$(notdir $(wildcard man/*.[157]))
-SYSTEM_UNITS = $(wildcard fetchd/*.service fetchd/*.timer)
-USER_UNITS = $(wildcard fetchd/user/*.service fetchd/*.timer)
+SYSTEM_UNITS = $(wildcard $(foreach t,$(TOOLS),$(t)/*.service $(t)/*.timer))
+USER_UNITS = $(wildcard $(foreach t,$(TOOLS),$(t)/user/*.service $(t)/*.timer))
 # A unit names no path until it is installed.
 put_units = for u in $(1); do \
-	sed 's|^ExecStart=fetchd|ExecStart=$(PREFIX)/bin/fetchd|' $$u \
+	sed 's|^ExecStart=\([a-z]\)|ExecStart=$(PREFIX)/bin/\1|' $$u \
 	>$(unitdir)/$(2)/$${u\#\#*/} && \
 	chmod 644 $(unitdir)/$(2)/$${u\#\#*/} || exit 1; done
+# What sendq is called as, where it takes the place of an MTA.
+LINKS =	$(sbindir)/sendmail:../bin/sendq $(bindir)/mailq:sendq \
+	$(bindir)/newaliases:sendq
+each_link = for l in $(LINKS); do to=$${l\#\#*:} l=$${l%:*}; $(1); done
 
 install: all
 	install -d $(bindir) $(docdir) $(unitdir)/system $(unitdir)/user
-	install -m 755 $(B)/fetchd $(bindir)/fetchd
+	for b in $(BINS); do install -m 755 $(B)/$$b $(bindir)/$$b || exit 1; done
 	for m in $(MAN); do d=$(mandir)/man$${m##*.}; \
 	    install -d $$d && install -m 644 man/$$m $$d/$$m || exit 1; done
 	$(call put_units,$(SYSTEM_UNITS),system)
 	$(call put_units,$(USER_UNITS),user)
 	install -m 644 README.md LICENSE $(docdir)
 
+# Never over another's sendmail: ln fails on what is there and is not ours.
+install-sendmail:
+	install -d $(bindir) $(sbindir)
+	$(call each_link,[ "$$(readlink $$l)" = $$to ] || ln -s $$to $$l || exit 1)
+
 uninstall:
-	rm -f $(bindir)/fetchd $(docdir)/README.md $(docdir)/LICENSE
+	rm -f $(TOOLS:%=$(bindir)/%) $(docdir)/README.md $(docdir)/LICENSE
+	$(call each_link,[ "$$(readlink $$l)" != $$to ] || rm -f $$l || exit 1)
 	for m in $(MAN); do rm -f $(mandir)/man$${m##*.}/$$m; done
-	rm -f $(SYSTEM_UNITS:fetchd/%=$(unitdir)/system/%) \
+	rm -f $(addprefix $(unitdir)/system/,$(notdir $(SYSTEM_UNITS))) \
 	    $(addprefix $(unitdir)/user/,$(notdir $(USER_UNITS)))
 	-rmdir $(docdir)
 
@@ -186,7 +215,7 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all unit replay rigs demo check check-unit check-bats asan bench fuzz \
-	fuzzers lint fmt install uninstall clean
+	fuzzers lint fmt install install-sendmail uninstall clean
 .SECONDARY:
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

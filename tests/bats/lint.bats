@@ -7,9 +7,9 @@ load helper
 setup() {
 	setup_env
 	cd "$BATS_TEST_TMPDIR" || return
-	mkdir -p common/{base,proto,os} fetchd sendq
+	mkdir -p common/{base,proto,os,client} fetchd sendq
 	export BASE='mem buf' PROTO='sasl imap' OS='file tls store' \
-		FETCHD='seen main'
+		CLIENT='link server' FETCHD='seen main' SENDQ='spool watch'
 }
 
 # FILE LINE...: writes it.
@@ -40,8 +40,12 @@ passes() {
 	passes layers common/proto/imap.c
 	put common/os/tls.c '#include <openssl/ssl.h>' '#include "os/file.h"'
 	passes layers common/os/tls.c
+	put common/client/link.c '#include "os/file.h"' \
+		'#include "proto/imap.h"' '#include "base/mem.h"'
+	passes layers common/client/link.c
 	put fetchd/main.c '#include "os/file.h"' '#include "proto/imap.h"' \
-		'#include "seen.h"' '#include <unistd.h>'
+		'#include "client/link.h"' '#include "seen.h"' \
+		'#include <unistd.h>'
 	passes layers fetchd/main.c
 
 	put common/base/mem.c '#include "base/buf.h"'
@@ -54,6 +58,14 @@ passes() {
 	finds layers common/proto/imap.c "proto must not include os"
 	put common/os/file.c '#include "proto/imap.h"'
 	finds layers common/os/file.c "os must not include proto"
+	put common/os/file.c '#include "client/link.h"'
+	finds layers common/os/file.c "os must not include client"
+	put common/proto/imap.c '#include "client/link.h"'
+	finds layers common/proto/imap.c "proto must not include client"
+	put common/client/link.c '#include "client/server.h"'
+	finds layers common/client/link.c "listed behind"
+	put common/client/link.c '#include "fetchd/seen.h"'
+	finds layers common/client/link.c "client must not include fetchd"
 	put common/os/file.c '#include <openssl/ssl.h>'
 	finds layers common/os/file.c "belongs in os/tls"
 	put common/os/file.c '#  include <sqlite3.h>'
@@ -62,6 +74,8 @@ passes() {
 	finds layers common/os/file.c "belongs in os/deflate"
 	put fetchd/main.c '#include "sendq/main.h"'
 	finds layers fetchd/main.c "fetchd must not include sendq"
+	put sendq/spool.c '#include "watch.h"'
+	finds layers sendq/spool.c "listed behind"
 	put fetchd/main.c '#include "../tests/unit/tap.h"'
 	finds layers fetchd/main.c "nothing includes tests/"
 	put fetchd/stray.c '#include "seen.h"'
