@@ -108,29 +108,45 @@ file_mkdirs(const char *path, struct err *e)
 }
 
 int
-file_read(const char *path, struct buf *out, struct err *e)
+file_read_fd(int fd, const char *what, struct buf *out, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char chunk[8192];
 	ssize_t k;
 
-	if (fd == -1)
-		return err_sys(e, ERR_LOCAL, "%s", path);
 	while ((k = read(fd, chunk, sizeof(chunk))) != 0) {
 		if (k == -1 && errno == EINTR)
 			continue;
-		if (k == -1) {
-			err_sys(e, ERR_LOCAL, "%s: cannot read", path);
-			break;
-		}
-		if (buf_append(out, chunk, (size_t)k) == -1) {
-			k = err_set(
-			    e, ERR_LOCAL, "%s: over %zu bytes", path, out->max);
-			break;
-		}
+		if (k == -1)
+			return err_sys(e, ERR_LOCAL, "%s: cannot read", what);
+		if (buf_append(out, chunk, (size_t)k) == -1)
+			return err_set(
+			    e, ERR_LOCAL, "%s: over %zu bytes", what, out->max);
 	}
+	return 0;
+}
+
+int
+file_read(const char *path, struct buf *out, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rv;
+
+	if (fd == -1)
+		return err_sys(e, ERR_LOCAL, "%s", path);
+	rv = file_read_fd(fd, path, out, e);
 	close(fd);
-	return k == 0 ? 0 : -1;
+	return rv;
+}
+
+int
+file_rename_new(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (linkat(from_dir, from, to_dir, to, 0) == -1)
+		return -1;
+	return unlinkat(from_dir, from, 0);
 }
 
 int

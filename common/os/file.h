@@ -35,6 +35,15 @@ int file_opendir(const char *path, int *fd_r, struct err *);
 /* Appends the whole file to *out; -1 also when it is over out's limit. */
 int file_read(const char *path, struct buf *out, struct err *);
 
+/* The same of an open file, from where it stands. */
+int file_read_fd(int fd, const char *what, struct buf *out, struct err *);
+
+/*
+ * A rename that replaces nothing, also where the file system has no such
+ * call.  0, or -1 with errno.  A kill may leave both names.
+ */
+int file_rename_new(int from_dir, const char *from, int to_dir, const char *to);
+
 /* A new, empty, unlinked file in dir (O_TMPFILE, else unlinked at once). */
 int file_temp(const char *dir, int *fd_r, struct err *);
 

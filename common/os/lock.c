@@ -91,3 +91,21 @@ lock_take(const char *path, bool wait, int *fd_r, struct err *e)
 		dprintf(*fd_r, "%d\n", (int)getpid());
 	return 0;
 }
+
+int
+lock_fd(int fd, bool shared, bool wait)
+{
+	int64_t step = 1;
+
+	while (flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == -1) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return -1;
+		if (!wait || stop_requested())
+			return 0;
+		clock_sleep(step, stop_fd());
+		step = step < WAIT_STEP / 2 ? step * 2 : WAIT_STEP;
+	}
+	return 1;
+}

@@ -15,4 +15,11 @@
  */
 int lock_take(const char *path, bool wait, int *fd_r, struct err *);
 
+/*
+ * The same on a file that is open, whose content is no matter of the lock's:
+ * 1: locked; 0: another has it, and `wait` is false or a stop was requested;
+ * -1 with errno.
+ */
+int lock_fd(int fd, bool shared, bool wait);
+
 #endif

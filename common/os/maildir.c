@@ -280,20 +280,6 @@ same_file(int fd1, const char *name1, int fd2, const char *name2)
 	       a.st_dev == b.st_dev;
 }
 
-/* A rename that replaces nothing, also where the file system has no such
- * call. */
-static int
-rename_new(int from_fd, const char *from, int to_fd, const char *to)
-{
-	if (renameat2(from_fd, from, to_fd, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
-		return -1;
-	if (linkat(from_fd, from, to_fd, to, 0) == -1)
-		return -1;
-	return unlinkat(from_fd, from, 0);
-}
-
 int
 maildir_place(
     struct maildir *m, const char *name, const char *info, struct err *e)
@@ -304,7 +290,7 @@ maildir_place(
 	strlcpy(tmp, name, sizeof(tmp));
 	tmp[strcspn(tmp, ",")] = '\0';
 	snprintf(to, sizeof(to), "%s%s", name, info != NULL ? info : "");
-	if (rename_new(m->tmp, tmp, dir, to) == -1) {
+	if (file_rename_new(m->tmp, tmp, dir, to) == -1) {
 		if (errno == ENOENT)
 			return 0;
 		if (errno != EEXIST || !same_file(m->tmp, tmp, dir, to))

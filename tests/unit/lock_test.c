@@ -5,6 +5,7 @@
 
 #include <sys/wait.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,33 @@ test_stop(void)
 	status_of(held);
 }
 
+static void
+test_fd(void)
+{
+	int one = open(path, O_RDWR), two = open(path, O_RDWR);
+	int64_t before;
+	pid_t pid;
+
+	is_int(lock_fd(one, true, false), 1, "shared");
+	is_int(lock_fd(two, true, false), 1, "by two");
+	is_int(lock_fd(two, false, false), 0, "not for one alone");
+	close(two);
+	pid = fork();
+	if (pid == 0) {
+		close(one);
+		two = open(path, O_RDWR);
+		before = clock_ms();
+		_exit(
+		    lock_fd(two, false, true) == 1 && clock_ms() - before >= 50
+			? 0
+			: 1);
+	}
+	clock_sleep(150, -1);
+	close(one);
+	is_int(status_of(pid), 0, "it waits until it has it");
+	is_int(lock_fd(-1, false, true), -1, "no file");
+}
+
 int
 main(void)
 {
@@ -146,6 +174,7 @@ main(void)
 	snprintf(path, sizeof(path), "%s/lock", dir);
 	is_int(lock_take(path, false, &fd, &e), 0, "a new lock");
 	close(fd);
+	test_fd();
 	test_held();
 	test_stop();
 	unlink(path);
