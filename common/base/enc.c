@@ -165,6 +165,29 @@ enc_percent(struct buf *out, struct span in)
 	return 0;
 }
 
+int
+enc_line(struct buf *out, struct span in, const char *also)
+{
+	struct span plus = span_of(also);
+	size_t i;
+	int bad;
+
+	for (i = 0; i < in.n; i++) {
+		unsigned char c = (unsigned char)in.p[i];
+
+		if (c == '\0')
+			bad = buf_putc(out, '?');
+		else if (c < ' ' || c == 127 || c == '%' ||
+			 span_find(plus, (char)c) != -1)
+			bad = buf_printf(out, "%%%02X", (unsigned)c);
+		else
+			bad = buf_putc(out, (char)c);
+		if (bad)
+			return -1;
+	}
+	return 0;
+}
+
 bool
 enc_utf8_next(struct span *s, uint32_t *cp_r)
 {

@@ -20,6 +20,13 @@ int dec_hex(struct buf *out, struct span in);    /* either case */
 int dec_percent(struct buf *out, struct span in); /* RFC 3986 2.1; no %00 */
 int enc_percent(struct buf *out, struct span in); /* all but unreserved */
 
+/*
+ * For a place in a line of a text file, readable: control characters, '%' and
+ * what stands in `also` (NULL: nothing) become %XX, a NUL '?'; all else stays.
+ * dec_percent() reads it.
+ */
+int enc_line(struct buf *out, struct span in, const char *also);
+
 /* UTF-8 that is well-formed (no surrogates, no overlong, <= U+10FFFF). */
 int enc_utf8_valid(struct span); /* 1 yes, 0 no */
 

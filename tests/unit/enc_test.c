@@ -73,6 +73,27 @@ test_percent(void)
 }
 
 static void
+test_line(void)
+{
+	static const char in[] = "50% of\r\n\t \x7f\xc3\xa9\0.";
+	struct buf b, back;
+
+	buf_init(&b, 100);
+	buf_init(&back, 100);
+	is_int(enc_line(&b, span_bytes(in, sizeof(in) - 1), NULL), 0, "line");
+	is_str(buf_cstr(&b), "50%25 of%0D%0A%09 %7F\xc3\xa9?.", "readable");
+	is_int(dec_percent(&back, buf_span(&b)), 0, "and back");
+	is_str(buf_cstr(&back), "50% of\r\n\t \x7f\xc3\xa9?.", "as it was");
+	buf_reset(&b);
+	is_int(enc_line(&b, span_of("a b;c"), " ;"), 0, "more");
+	is_str(buf_cstr(&b), "a%20b%3Bc", "what is asked for, too");
+	b.max = buf_span(&b).n + 1;
+	is_int(enc_line(&b, span_of("%"), NULL), -1, "the limit");
+	buf_clear(&b);
+	buf_clear(&back);
+}
+
+static void
 test_utf8(void)
 {
 	static const char *const good[] = {"", "a", "\xc2\x80", "\xdf\xbf",
@@ -231,6 +252,7 @@ main(void)
 	test_base64();
 	test_hex();
 	test_percent();
+	test_line();
 	test_utf8();
 	test_utf7();
 	test_round_trips();
