@@ -21,8 +21,14 @@
  *
  * A message is there when its .env is in queue/. Whoever changes it holds
  * flock(2) on the .env, and looks then whether the name is still that file's.
+ * So does whoever accepts it, until it is durable: for those who watch queue/,
+ * it comes with IN_MOVED_TO, and is to be had from IN_CLOSE_WRITE on.
  */
-#define QUEUE_ID 24 /* "6925c0a0-3f9ac1" and NUL: seconds and randomness */
+/*
+ * "6925c0a0-3f9ac1b2" and NUL: the time, to 4096ths of a second, and
+ * randomness; sorted, they are in order.
+ */
+#define QUEUE_ID 24
 
 struct queue {
 	char *path;                            /* owned */
@@ -84,7 +90,9 @@ struct message {
 	bool locked;
 	int env_fd, eml_fd; /* owned; eml_fd -1 until message_body() */
 	struct envelope env;
-	bool dirty; /* something was appended and not synced */
+	bool torn;      /* the file does not end with a newline */
+	bool dirty;     /* something was appended and not synced */
+	int64_t opened; /* seconds */
 };
 
 /*
@@ -112,14 +120,15 @@ void message_start_sync(struct message *); /* starts the write-back */
 int message_sync(struct message *, struct err *);
 
 /*
- * It is over. Adds its lines to the log, then: removes it, or, when a
- * recipient failed, moves it to failed/ (.env last, so that a crash between
- * repeats it).
+ * They are over. Adds their lines to the log, durable at once for all, then:
+ * removes them, or, where a recipient failed, moves them to failed/ (.env
+ * last, so that a crash between repeats it; the log has their lines once
+ * nevertheless).
  */
-int message_finish(struct message *, struct err *);
+int message_finish(struct message *const *, size_t n, struct err *);
 /* Taken back by its owner. */
 int message_remove(struct message *, struct err *);
-/* From failed/ back to queue/, with EVENT_RETRY appended. */
+/* EVENT_RETRY, durable; and from failed/ back to queue/. */
 int message_requeue(struct message *, int64_t at, struct err *);
 
 #endif
