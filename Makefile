@@ -25,13 +25,15 @@ FETCHD = options seen inbox_commands inbox_batch inbox link run pop3_conn \
 	watch worker main
 SENDQ =	face envelope mime letter outcome retry quota bounce options spool \
 	accept copies submit runner watch list smtpd main
+SYNCD =	plan options state local remote folders apply watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \
 	$(call have,common/os,$(OS)) $(call have,common/client,$(CLIENT))
-TOOLS =	fetchd sendq
+TOOLS =	fetchd sendq syncd
 fetchd_M = $(call have,fetchd,$(FETCHD))
 sendq_M = $(call have,sendq,$(SENDQ))
+syncd_M = $(call have,syncd,$(SYNCD))
 BINS =	$(foreach t,$(TOOLS),$(if $(filter $(t)/main,$($(t)_M)),$(t)))
 UNIT =	$(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 FUZZ =	$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -73,6 +75,7 @@ tool_of = $(firstword $(foreach t,$(TOOLS), \
 	$(if $(filter $(1) $(1:$(t)_%=%),$($(t)_M:$(t)/%=%)),$(t))))
 $(B)/obj/fetchd/%.o: OWN = -Ifetchd
 $(B)/obj/sendq/%.o: OWN = -Isendq
+$(B)/obj/syncd/%.o: OWN = -Isyncd
 $(B)/obj/tests/%.o: OWN = $(addprefix -I,$(call tool_of,$(patsubst \
 	%_test,%,$(patsubst %_fuzz,%,$(*F)))))
 
@@ -83,6 +86,7 @@ $(B)/obj/%.o: %.c
 $(B)/common.a: $(call objects,$(COMMON_M))
 $(B)/fetchd.a: $(call objects,$(fetchd_M))
 $(B)/sendq.a: $(call objects,$(sendq_M))
+$(B)/syncd.a: $(call objects,$(syncd_M))
 $(B)/%.a:
 	@rm -f $@
 	ar rcs $@ $^
@@ -163,7 +167,7 @@ LINT_FLAGS = -std=c17 $(ALL_CPPFLAGS)
 lint:
 	@tests/deps check
 	@BASE='$(BASE)' PROTO='$(PROTO)' OS='$(OS)' CLIENT='$(CLIENT)' \
-	    FETCHD='$(FETCHD)' SENDQ='$(SENDQ)' TOOLS='$(TOOLS)' \
+	    FETCHD='$(FETCHD)' SENDQ='$(SENDQ)' SYNCD='$(SYNCD)' TOOLS='$(TOOLS)' \
 	    tests/lint/run $(LINT_FLAGS)
 
 fmt:
@@ -177,8 +181,9 @@ mandir = $(DESTDIR)$(PREFIX)/share/man
 docdir = $(DESTDIR)$(PREFIX)/share/doc/mailroom
 unitdir = $(DESTDIR)$(PREFIX)/lib/systemd
 MAN =	$(notdir $(wildcard man/*.[157]))
-SYSTEM_UNITS = $(wildcard $(foreach t,$(TOOLS),$(t)/*.service $(t)/*.timer))
-USER_UNITS = $(wildcard $(foreach t,$(TOOLS),$(t)/user/*.service $(t)/*.timer))
+SYSTEM_UNITS = $(wildcard $(foreach t,$(TOOLS),$(t)/*.service $(t)/*.timer $(t)/*.path))
+USER_UNITS = $(wildcard $(foreach t,$(TOOLS),$(t)/user/*.service $(t)/*.timer \
+	$(t)/*.path))
 # A unit names no path until it is installed.
 put_units = for u in $(1); do \
 	sed 's|^ExecStart=\([a-z]\)|ExecStart=$(PREFIX)/bin/\1|' $$u \
