@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/link.h"
 #include "inbox.h"
-#include "link.h"
 #include "options.h"
 #include "os/ask.h"
 #include "seen.h"

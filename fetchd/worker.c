@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "client/server.h"
 #include "imap_fetch.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/log.h"
-#include "os/net.h"
 #include "os/sandbox.h"
 #include "os/stop.h"
 #include "pop3_fetch.h"
@@ -82,41 +82,15 @@ open_state(struct run *r, struct err *e)
 }
 
 static int
-load_tls(const struct account *a, struct tls_config **config_r, struct err *e)
-{
-	struct tls_options o = {.ca = a->tls_ca,
-	    .pins = (const char *const *)a->tls_fingerprints.v,
-	    .n_pins = a->tls_fingerprints.n,
-	    .certificate = a->tls_certificate,
-	    .key = a->tls_key,
-	    .min_13 = a->tls_min == 1};
-
-	return tls_config_new(&o, config_r, e);
-}
-
-static uint16_t
-proxy_port(const char *proxy)
-{
-	const char *colon = strrchr(proxy, ':');
-	uint64_t port;
-
-	if (colon == NULL ||
-	    !span_number(span_of(colon + 1), UINT16_MAX, &port))
-		return 1080;
-	return (uint16_t)port;
-}
-
-static int
-enter_sandbox(const struct run *r, const struct url *url, struct err *e)
+enter_sandbox(const struct run *r, const struct server *server, struct err *e)
 {
 	const struct fetch *f = r->fetch;
-	struct sandbox s = {.ports = {url->port, 53}};
+	struct sandbox s = {0};
 	char *copy = mem_strdup(f->state), level[160];
 	size_t i;
 	int rv;
 
-	if (f->account.proxy != NULL)
-		s.ports[0] = proxy_port(f->account.proxy);
+	server_ports(server, &s);
 	words_init(&s.write);
 	words_init(&s.read);
 	words_add(&s.write, dirname(copy));
@@ -132,36 +106,6 @@ enter_sandbox(const struct run *r, const struct url *url, struct err *e)
 	return rv;
 }
 
-/* `discover`: the servers by SRV when the account names none (RFC 6186). */
-static int
-discover(const struct fetch *f, struct url *url, struct err *e)
-{
-	const char *domain = strrchr(f->account.user, '@');
-	int rv;
-
-	if (domain == NULL)
-		return err_set(e, ERR_CONFIG,
-		    "discover: user '%s' has no "
-		    "domain",
-		    f->account.user);
-	url->proto = f->imap ? URL_IMAP : URL_POP3;
-	url->tls = URL_TLS_IMPLICIT;
-	rv = net_srv(
-	    f->imap ? "_imaps" : "_pop3s", domain + 1, &url->host, &url->port);
-	if (rv == 0) {
-		url->tls = URL_TLS_STARTTLS;
-		rv = net_srv(f->imap ? "_imap" : "_pop3", domain + 1,
-		    &url->host, &url->port);
-	}
-	if (rv == 1)
-		return 0;
-	return err_code(e, ERR_CONFIG, rv == 0 ? EX_NOHOST : EX_UNAVAILABLE,
-	    "discover: %s %s for %s", domain + 1,
-	    rv == 0 ? "publishes no SRV record"
-		    : "says that there is no such service",
-	    f->imap ? "IMAP" : "POP3");
-}
-
 static int
 fetch(struct run *r, struct err *e)
 {
@@ -171,25 +115,21 @@ fetch(struct run *r, struct err *e)
 }
 
 static int
-run_with(struct run *r, struct tls_config *tls, struct err *e)
+run_with(struct run *r, struct err *e)
 {
 	const struct account *a = &r->fetch->account;
-	const struct url *given = r->fetch->imap ? &a->imap : &a->pop3;
-	struct url found = {0};
-	int rv = 0;
+	struct server server;
+	int rv;
 
-	if (given->host == NULL && a->tunnel == NULL) {
-		rv = discover(r->fetch, &found, e);
-		given = &found;
-	}
+	rv = server_open(&server, a, r->fetch->imap ? URL_IMAP : URL_POP3, e);
 	if (rv == 0)
-		rv = enter_sandbox(r, given, e);
+		rv = enter_sandbox(r, &server, e);
 	if (rv == 0) {
-		link_init(&r->link, a, given, tls, r->ask_fd);
+		link_init(&r->link, a, server.url, server.tls, r->ask_fd);
 		rv = fetch(r, e);
 		link_clear(&r->link);
 	}
-	url_clear(&found);
+	server_close(&server);
 	return rv;
 }
 
@@ -199,7 +139,6 @@ worker_run(void *arg, int ask_fd)
 	const struct worker *w = arg;
 	struct run r = {
 	    .fetch = w->fetch, .options = w->options, .ask_fd = ask_fd};
-	struct tls_config *tls = NULL;
 	struct err e = {0};
 	int lock = -1, rv;
 
@@ -208,9 +147,7 @@ worker_run(void *arg, int ask_fd)
 	if (rv == 0)
 		rv = open_state(&r, &e);
 	if (rv == 0)
-		rv = load_tls(&w->fetch->account, &tls, &e);
-	if (rv == 0)
-		rv = run_with(&r, tls, &e);
+		rv = run_with(&r, &e);
 	/* An end that was asked for is a good end. */
 	if (rv == -1 && stop_requested() && e.kind == ERR_TEMP)
 		rv = 0;
@@ -220,7 +157,6 @@ worker_run(void *arg, int ask_fd)
 	}
 	inbox_close(r.inbox);
 	seen_close(r.seen);
-	tls_config_free(tls);
 	if (fflush(stdout) == EOF || ferror(stdout))
 		r.code = err_worse(r.code, EX_IOERR);
 	if (lock != -1)

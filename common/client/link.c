@@ -2,7 +2,7 @@
  * From an account to a connection over which a protocol core can log in.
  */
 
-#include "link.h"
+#include "client/link.h"
 
 #include <sys/socket.h>
 
@@ -73,12 +73,16 @@ link_clear(struct link *l)
 	l->password = l->token = NULL;
 }
 
-/* The names of enum sasl_mech and of the keyword stand in the same order. */
+/*
+ * The names of enum sasl_mech and of the keyword stand in the same order.  LMTP
+ * is for handing mail to this machine: there is no user who would log in.
+ */
 static enum sasl_mech
-pinned(const struct account *a)
+pinned(const struct account *a, const struct url *url)
 {
-	return a->auth == 0 ? SASL_ANYTHING
-	       : (const char *)NULL == account_auth_names[a->auth + 1]
+	if (a->auth == 0)
+		return url->proto == URL_LMTP ? SASL_NOTHING : SASL_ANYTHING;
+	return account_auth_names[a->auth + 1] == NULL
 	           ? SASL_NOTHING
 	           : (enum sasl_mech)(a->auth - 1);
 }
@@ -98,7 +102,7 @@ fill_login(struct link *l)
 	    .host = l->url->host,
 	    .port = l->url->port,
 	    .nonce = l->nonce,
-	    .pinned = pinned(a),
+	    .pinned = pinned(a, l->url),
 	    .private_path =
 		a->tunnel != NULL ||
 		/* Of a proxy nobody knows how it goes on from there. */
@@ -117,6 +121,31 @@ connect_socket(struct link *l, int *fd_r, struct err *e)
 	if (a->tunnel != NULL)
 		return ask_tunnel(l->ask_fd, fd_r, e);
 	return net_connect(l->url->host, l->url->port, &o, fd_r, e);
+}
+
+static int
+in_the_clear(const struct link *l, struct err *e)
+{
+	const char *instead = "";
+
+	switch (l->url->proto) {
+	case URL_IMAP:
+		instead = "use imaps://";
+		break;
+	case URL_POP3:
+		instead = "use pop3s://";
+		break;
+	case URL_SMTP:
+		instead = "use submissions://";
+		break;
+	case URL_LMTP:
+		instead = "use a tunnel, or no 'auth'";
+		break;
+	}
+	return err_set(e, ERR_TLS,
+	    "%s: not loopback, and %s:// has no TLS: credentials are not sent "
+	    "in the clear; %s",
+	    l->peer, url_scheme(l->url), instead);
 }
 
 int
@@ -142,11 +171,7 @@ link_connect(struct link *l, struct err *e)
 		return link_tls(l, e);
 	if (l->url->tls == URL_TLS_NONE && !l->login.private_path &&
 	    l->login.pinned != SASL_NOTHING)
-		return err_set(e, ERR_TLS,
-		    "%s: not loopback, and %s:// has no "
-		    "TLS: credentials are not sent in the clear; use %s://",
-		    l->peer, url_scheme(l->url),
-		    l->url->proto == URL_IMAP ? "imaps" : "pop3s");
+		return in_the_clear(l, e);
 	return 0;
 }
 
