@@ -17,7 +17,7 @@ PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 	smtp_session
 OS =	clock log stop file lock conf conf_read conf_apply tls_cert tls socks \
 	account command secret store maildir mbox sandbox net srv deflate \
-	pump progress notify ask parent
+	pump progress notify ask parent idn
 CLIENT = server link
 
 FETCHD = options seen inbox_commands inbox_batch inbox run pop3_conn pop3_plan \
@@ -50,10 +50,10 @@ try =	$(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null \
 ifndef PROBED
 PROBED := $(foreach f,$(WANT),$(call try,$(f)))
 endif
-LIBS_PC = libbsd-overlay libmd libssl libcrypto sqlite3 zlib
+LIBS_PC = libbsd-overlay libmd libssl libcrypto sqlite3 zlib libidn2
 PC_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS_PC) 2>/dev/null)
 PC_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PC) 2>/dev/null || \
-	echo -lbsd -lmd -lssl -lcrypto -lsqlite3 -lz) -lresolv
+	echo -lbsd -lmd -lssl -lcrypto -lsqlite3 -lz -lidn2) -lresolv
 
 OPT ?=	-O2 -g
 FORTIFY ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
@@ -61,7 +61,7 @@ CFLAGS ?= $(OPT)
 ALL_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon \
 	$(PC_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(FORTIFY) $(PROBED) $(WERROR) $(SAN)
-ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now $(SAN) $(LDFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 COMPILE = $(CC) $(ALL_CPPFLAGS) $(OWN) $(ALL_CFLAGS) -MMD -MP
 
 all: $(BINS:%=$(B)/%)

@@ -72,6 +72,8 @@ passes() {
 	finds layers common/os/file.c "belongs in os/store"
 	put common/os/file.c '#include <zlib.h>'
 	finds layers common/os/file.c "belongs in os/deflate"
+	put common/os/net.c '#include <idn2.h>'
+	finds layers common/os/net.c "belongs in os/idn"
 	put fetchd/main.c '#include "sendq/main.h"'
 	finds layers fetchd/main.c "fetchd must not include sendq"
 	put sendq/spool.c '#include "watch.h"'
