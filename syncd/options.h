@@ -1,0 +1,71 @@
+#ifndef SYNCD_OPTIONS_H
+#define SYNCD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/words.h"
+#include "os/account.h"
+#include "os/conf.h"
+#include "plan.h"
+
+/* What a `sync` section says; see mailroom.conf(5). */
+enum sync_layout {
+	LAYOUT_NESTED,       /* A/B as A/B, INBOX as INBOX */
+	LAYOUT_MAILDIR_PLUS, /* maildir++: A/B as .A.B, INBOX as the root */
+	LAYOUT_FLAT,         /* A/B as AcB */
+};
+
+enum sync_trash { TRASH_NONE, TRASH_LOCAL, TRASH_REMOTE, TRASH_BOTH };
+
+/* One folder, or a prefix of a name, under another name. */
+struct sync_rename {
+	char *remote, *local; /* owned; in UTF-8, '/' between levels */
+};
+
+struct sync {
+	struct account account;
+	char *name;    /* owned */
+	char *maildir; /* owned; the local root */
+	enum sync_layout layout;
+	char flat;                   /* LAYOUT_FLAT: what joins the levels */
+	struct words folders;        /* patterns, as base/glob has them */
+	bool subscribed;             /* only what is subscribed to */
+	struct sync_rename *renames; /* owned */
+	size_t n_renames;
+	struct plan_options plan; /* pull, push, expunge, max-size */
+	bool create_local, create_remote;
+	bool remove_local, remove_remote;
+	char *trash; /* owned; a remote folder's name; NULL */
+	enum sync_trash trash_on;
+	bool headers_only;
+	int64_t max_age;       /* ms; 0: no limit */
+	uint64_t max_messages; /* a folder; 0: no limit */
+	bool keep_unread;
+	bool keywords;
+	unsigned int brake; /* percent */
+	uint64_t connections;
+	int64_t poll; /* -w: a full look so often, ms */
+	char *state;  /* owned: path of the state file */
+};
+
+/* What the command line asks for. */
+struct options {
+	bool dry_run, print, nul, watch, wait, progress;
+	int verbose;
+	struct words only;          /* account/folder: folders alone */
+	struct words allow_deletes; /* account/folder: past the brake, once */
+};
+
+extern const struct conf_key sync_keys[];
+
+void sync_init(struct sync *);
+void sync_clear(struct sync *);
+
+/* The syncs to run: every `sync` section, or those named (account, or
+ * account/folder), or the one that a URL and a Maildir describe.  All that is
+ * wrong is in conf's errors.  *list_r is owned by the caller. */
+void options_syncs(struct conf *, const char *const *args, size_t n_args,
+    struct options *, struct sync **list_r, size_t *n_r);
+
+#endif

@@ -1,0 +1,121 @@
+#ifndef SYNCD_STATE_H
+#define SYNCD_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "base/uidset.h"
+#include "os/store.h"
+#include "plan.h"
+
+/*
+ * What both sides agreed on: a SQLite file for each account (syncd.state(5)).
+ * It is a cache of facts, never the only place where a message is: it can be
+ * thrown away, and is rebuilt by recognising what is on both sides.
+ *
+ *	folder	a pair of folders: names on both sides, and the few numbers by
+ *		which either side shows that it has not changed
+ *	msg	a pair of messages, keyed by (folder, uid); found by (folder,
+ *		unique name of its file) too, and by digest
+ *	intent	what is about to be done on the server and cannot be seen from
+ *		here to have been done: APPEND, MOVE and COPY without COPYUID
+ */
+struct state;
+
+struct state_folder {
+	int64_t id;
+	char *remote;         /* owned; UTF-8; the name as the server has it */
+	char *local;          /* owned; below the root, "" for the root */
+	char *mailboxid;      /* owned; RFC 8474; NULL */
+	uint32_t uidvalidity; /* 0: never seen */
+	uint32_t uidnext;     /* every UID below is settled */
+	uint64_t modseq;      /* 0: none */
+	uint64_t messages;    /* on the server, when all was settled */
+	int64_t cur_mtime, new_mtime; /* ns; 0: look whatever it is now */
+};
+
+#define STATE_DIGEST 16
+struct state_msg {
+	int64_t folder;
+	uint32_t uid;
+	struct span name; /* unique part of the file's name; borrowed, until
+	                    * the next call; empty: it has no file */
+	struct plan_base base;
+	bool placing;  /* its file is durable in tmp/, perhaps not placed */
+	uint64_t size; /* with CRLFs; 0: not known */
+	unsigned char digest[STATE_DIGEST]; /* of the header; zeros: unknown */
+	struct span emailid; /* RFC 8474, or Gmail's; borrowed; may be empty */
+};
+
+int state_open(
+    const char *path, enum store_found *, struct state **, struct err *);
+void state_close(struct state *);
+int state_tag(struct state *, uint32_t *tag_r, struct err *);
+
+/* One transaction; what state_commit() has returned for is durable. */
+int state_begin(struct state *, struct err *);
+int state_commit(struct state *, struct err *);
+void state_rollback(struct state *);
+
+/* --- folders; the list and its members are the caller's ------------------ */
+int state_folders(
+    struct state *, struct state_folder **list_r, size_t *n_r, struct err *);
+void state_folders_free(struct state_folder *, size_t n);
+int state_folder_put(struct state *, struct state_folder *, struct err *);
+int state_folder_drop(struct state *, int64_t id, struct err *); /* and msgs */
+
+/* --- messages: 1 found, 0 not, -1 ---------------------------------------- */
+int state_by_uid(struct state *, int64_t folder, uint32_t uid,
+    struct state_msg *, struct err *);
+int state_by_name(struct state *, int64_t folder, struct span name,
+    struct state_msg *, struct err *);
+int state_put(struct state *, const struct state_msg *, struct err *);
+int state_forget(struct state *, int64_t folder, uint32_t uid, struct err *);
+int state_count(struct state *, int64_t folder, uint64_t *n_r, struct err *);
+
+/*
+ * Walks a folder's rows, in rising order of UID or of name (bytes compared),
+ * one walk at a time: 1, 0 at the end, -1.  state_walk_end() when it is left
+ * early.
+ */
+enum state_order { STATE_BY_UID, STATE_BY_NAME };
+int state_walk(struct state *, int64_t folder, enum state_order, struct err *);
+int state_walk_next(struct state *, struct state_msg *, struct err *);
+void state_walk_end(struct state *);
+
+/* The UIDs of a folder whose remote half is there; added to *set. */
+int state_uids(
+    struct state *, int64_t folder, struct uidset *set, struct err *);
+
+/*
+ * UIDVALIDITY changed: the folder's rows lose their UIDs and are kept aside,
+ * to be recognised: by digest (with size), each at most once.
+ */
+int state_set_aside(struct state *, int64_t folder, struct err *);
+
+/* --- deliveries under way (section 4) ------------------------------------ */
+/* Calls back for each row that is `placing`; it may clear it by state_put(). */
+int state_placings(struct state *,
+    int (*each)(void *, struct state_msg *, struct err *), void *arg,
+    struct err *);
+
+/* --- intents ------------------------------------------------------------- */
+struct state_intent {
+	int64_t id;
+	int64_t folder;   /* where it will appear */
+	uint32_t uidnext; /* of that folder, before: it gets this or more */
+	int64_t source;   /* MOVE: from this folder; 0: APPEND */
+	uint32_t uid;     /* MOVE: that message */
+	char *name;       /* owned; of the file */
+	uint64_t size;
+	unsigned char digest[STATE_DIGEST];
+	plan_flags flags;
+};
+int state_intend(struct state *, struct state_intent *, struct err *);
+int state_intents(
+    struct state *, struct state_intent **list_r, size_t *n_r, struct err *);
+int state_intent_done(struct state *, int64_t id, struct err *);
+
+#endif
