@@ -191,18 +191,21 @@ link_tls(struct link *l, struct err *e)
 int
 link_secret(struct link *l, enum sasl_mech mech, struct err *e)
 {
+	/* A tunnel may lead nowhere that has a name. */
+	const char *host =
+	    l->url->host != NULL ? l->url->host : l->account->name;
+
 	switch (sasl_needs(mech)) {
 	case SASL_NEEDS_NOTHING:
 		return 0;
 	case SASL_NEEDS_TOKEN:
-		if (ask_secret(
-			l->ask_fd, ASK_TOKEN, l->url->host, &l->token, e) == -1)
+		if (ask_secret(l->ask_fd, ASK_TOKEN, host, &l->token, e) == -1)
 			return -1;
 		l->login.token = l->token;
 		return 0;
 	case SASL_NEEDS_PASSWORD:
-		if (ask_secret(l->ask_fd, ASK_PASSWORD, l->url->host,
-			&l->password, e) == -1)
+		if (ask_secret(
+			l->ask_fd, ASK_PASSWORD, host, &l->password, e) == -1)
 			return -1;
 		l->login.password = l->password;
 		return 0;

@@ -57,7 +57,8 @@ int link_tls(struct link *, struct err *);
 
 /*
  * Gets the secret that the mechanism wants from the parent, into login
- * (login->can_* say which there are).  As ask_secret().
+ * (login->can_* say which there are).  Without a host it is the secret for the
+ * account's name.  As ask_secret().
  */
 int link_secret(struct link *, enum sasl_mech, struct err *);
 

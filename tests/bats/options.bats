@@ -508,6 +508,31 @@ by_secret() {
 	fetch 78 imap -o 'tunnel=no-such-command' in
 }
 
+@test "tunnel: no server need be named" {
+	feed "$U" INBOX 2 300
+	cat >tunnel <<-END
+		#!$BASH
+		exec 3<>/dev/tcp/127.0.0.1/$IMAP_PORT
+		cat <&3 & cat >&3; kill \$! 2>/dev/null
+	END
+	chmod +x tunnel
+	config <<-END
+		account home
+		    user $U
+		    tunnel $PWD/tunnel
+		fetch home
+		    from imap
+		    deliver maildir $PWD/in
+	END
+	fetch_with 77
+	assert_contains "$stderr" "$U at home"
+	# Such an account's host is its name.
+	echo "machine home login $U password pw" >"$HOME/.netrc"
+	chmod 600 "$HOME/.netrc"
+	fetch_with 0
+	same_mail in
+}
+
 @test "tunnel: PREAUTH is taken, by it alone" {
 	local doveadm="doveadm -c $SERVER/dovecot.conf exec imap"
 	[ "$(id -u)" -ne 0 ] || doveadm="setpriv --reuid=nobody \
