@@ -115,23 +115,6 @@ header_unfold(struct buf *out, struct span body)
 	return 0;
 }
 
-/* Behind the character that closes what is open at i, or 0 when none does. */
-static size_t
-closed_at(struct span s, size_t i, char open, char shut)
-{
-	size_t depth = 1;
-
-	for (i++; i < s.n; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == shut && --depth == 0)
-			return i + 1;
-		else if (s.p[i] == open)
-			depth++;
-	}
-	return 0;
-}
-
 /*
  * How an address field is read.  A quote or parenthesis that is never closed
  * is an ordinary character; having found that once, it is not sought again.
@@ -150,7 +133,7 @@ skip_unit(struct cursor *c, char open, char shut, bool *none)
 
 	if (*none || c->s.p[c->i] != open)
 		return false;
-	end = closed_at(c->s, c->i, open, shut);
+	end = span_closed(c->s, c->i, shut);
 	*none = end == 0;
 	if (end > 0)
 		c->i = end;

@@ -69,6 +69,23 @@ span_find(struct span s, char c)
 	return q != NULL ? q - s.p : -1;
 }
 
+size_t
+span_closed(struct span s, size_t i, char shut)
+{
+	char open = i < s.n ? s.p[i] : shut;
+	size_t depth = 1;
+
+	for (i++; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == shut && --depth == 0)
+			return i + 1;
+		else if (s.p[i] == open)
+			depth++;
+	}
+	return 0;
+}
+
 struct span
 span_skip(struct span s, size_t k)
 {

@@ -29,6 +29,13 @@ bool span_says(struct span, const char *const *texts);
 /* Index of the first such byte, or -1. */
 ptrdiff_t span_find(struct span, char);
 
+/*
+ * Index behind the character that closes what opens at i (a quote, a
+ * parenthesis that may hold others, a bracket), 0 when none does.  A
+ * backslash takes the next character literally.
+ */
+size_t span_closed(struct span, size_t i, char shut);
+
 /* The bytes from offset on; empty when offset is past the end. */
 struct span span_skip(struct span, size_t);
 

@@ -53,6 +53,16 @@ test_cut(void)
 }
 
 static void
+test_closed(void)
+{
+	is_int(span_closed(span_of("x\"a\\\"b\"c"), 1, '"'), 7, "a quote");
+	is_int(span_closed(span_of("(a(b)\\)c)d"), 0, ')'), 9, "nested");
+	is_int(span_closed(span_of("(a(b)"), 0, ')'), 0, "never closed");
+	is_int(span_closed(span_of("\"a\\\""), 0, '"'), 0, "only escaped");
+	is_int(span_closed(span_of("a"), 5, ')'), 0, "past the end");
+}
+
+static void
 test_number(void)
 {
 	uint64_t v = 7;
@@ -92,6 +102,7 @@ main(void)
 {
 	test_compare();
 	test_cut();
+	test_closed();
 	test_number();
 	test_copy();
 	return done();
