@@ -32,9 +32,13 @@
  *	1764104003 deferred 2 1764104063 450 4.2.0 try again .
  *
  * What is true now is the replay of that. A line that lacks its final " ." is
- * one that a crash cut off: it is ignored. In both parts, control characters
- * and '%' stand as %XX, so that nothing a server or a caller says can begin a
- * line or end one. Recipients are numbered from 1.
+ * one that a crash cut off, as is one with a NUL in it: it is ignored. In both
+ * parts, control characters, '%', and a '.' behind a blank stand as %XX, so
+ * that nothing a server or a caller says can begin a line or end one, not even
+ * where the line is cut off. Recipients are numbered from 1.
+ *
+ * RCPT_SENT is for ever; RCPT_FAILED is left through EVENT_RETRY alone (or a
+ * late word of the server that it was sent after all).
  */
 enum rcpt_state {
 	RCPT_WAITING, /* to be tried at or after `next` */
@@ -47,9 +51,10 @@ struct rcpt {
 	char *address;  /* owned; "local@domain" as the server is told */
 	char *original; /* owned; as it was given (ORCPT); NULL: the same */
 	enum rcpt_state state;
-	unsigned int attempts; /* that were answered for this recipient */
+	unsigned int attempts; /* outcomes so far, those in doubt included;
+	                        * EVENT_RETRY of a failed one: anew from 0 */
 	int64_t next;          /* not before; seconds */
-	int64_t since;         /* the last change of state; seconds */
+	int64_t since;         /* the last event about it; seconds; 0: none */
 	bool uncertain;        /* an earlier copy may have arrived */
 	bool reported;         /* its failure was told to the sender */
 	char *reply; /* owned; the server's last words, or ours; NULL */
@@ -76,11 +81,13 @@ struct envelope {
 	struct rcpt *rcpts;  /* owned */
 	size_t n_rcpts;
 
+	/* of both: at first --at, --delay, undo; by the history --retry-now */
+	int64_t due; /* not before */
+
 	/* of the history */
-	int64_t due;     /* --at, --delay, undo, --retry-now: not before */
 	bool held;       /* --hold, or `uncertain hold` */
 	bool warned;     /* the sender was told that it is late */
-	char *copying;   /* owned; the sent copy's name, begun; NULL */
+	char *copying;   /* owned; the sent copy's name, begun, or done; NULL */
 	bool copied;     /* and it is in its place */
 	char *reporting; /* owned; a report's name, begun and not yet in its
 	                    * place; NULL */
@@ -112,14 +119,15 @@ enum event {
 	EVENT_DEFERRED,  /* rcpts, at, text */
 	EVENT_UNCERTAIN, /* rcpts, at, text: handed over perhaps; try again */
 	EVENT_FAILED,    /* rcpts, text */
-	EVENT_RETRY,     /* at: WAITING and FAILED ones are due then */
+	EVENT_RETRY,     /* at: WAITING and FAILED ones are due then; holds
+	                  * are left */
 	EVENT_HOLD,
 	EVENT_RELEASE,
 	EVENT_COPYING, /* text: name */
 	EVENT_COPIED,
 	EVENT_REPORTING, /* text: name */
 	EVENT_REPORTED,  /* rcpts */
-	EVENT_WARNED,
+	EVENT_WARNED,    /* ends EVENT_REPORTING, as EVENT_REPORTED does */
 };
 #define EVENTS (EVENT_WARNED + 1)
 
@@ -135,8 +143,9 @@ struct history {
 int history_format(const struct history *, struct buf *out);
 
 /*
- * Reads a line, without its "\n": 1; 0 for one that is torn or unknown. The
- * text is decoded into *scratch and borrowed from there.
+ * Reads a line, without its "\n": 1, and *h is to be cleared; 0 for one that
+ * is torn or unknown. The text is decoded into *scratch, whose limit is no
+ * less than the line, and borrowed from there.
  */
 int history_parse(struct span line, struct buf *scratch, struct history *);
 void history_clear(struct history *);
@@ -144,6 +153,11 @@ const char *event_name(enum event);
 
 /* What the event does to the envelope: the one place that knows. */
 void envelope_apply(struct envelope *, const struct history *);
+/* The same for every line of the text. */
+void envelope_replay(struct envelope *, struct span text);
+
+/* Text as it stands in both parts; a NUL becomes '?'. -1: over the limit. */
+int envelope_encode(struct buf *out, struct span);
 
 /* --- what follows from it ---------------------------------------------- */
 
@@ -154,14 +168,18 @@ void envelope_rcpts(
 /* WAITING recipients whose time has come (nothing when held). */
 void envelope_due(const struct envelope *, int64_t now, struct uidset *set);
 
-/* When something is to be done next; INT64_MAX: never by itself. */
+/*
+ * When something is to be done next; INT64_MAX: never by itself. A time that
+ * has passed when a recipient is SENDING (someone is at it, or a crash has to
+ * be mended) or all are settled (and the message has not been cleared away).
+ */
 int64_t envelope_next(const struct envelope *);
 
 /* Whether every recipient is SENT or FAILED. */
 bool envelope_finished(const struct envelope *);
 
-/* "queued", "sending", "deferred", "held", "uncertain", "failed", "sent":
- * the message as a whole, for lists. */
+/* "queued", "scheduled", "sending", "deferred", "held", "uncertain", "failed",
+ * "sent": the message as a whole, for lists. */
 const char *envelope_state(const struct envelope *, int64_t now);
 
 #endif
