@@ -90,16 +90,22 @@ int state_uids(
     struct state *, int64_t folder, struct uidset *set, struct err *);
 
 /*
- * UIDVALIDITY changed: the folder's rows lose their UIDs and are kept aside,
- * to be recognised: by digest (with size), each at most once.
+ * UIDVALIDITY changed: the folder's rows lose their UIDs, and are kept aside
+ * for what they tell of a file (digest, size, flags that were agreed), until
+ * state_drop_aside().
  */
 int state_set_aside(struct state *, int64_t folder, struct err *);
+int state_aside(struct state *, int64_t folder, struct span name,
+    struct state_msg *, struct err *); /* 1, 0, -1 */
+int state_drop_aside(struct state *, int64_t folder, struct err *);
 
 /* --- deliveries under way (section 4) ------------------------------------ */
-/* Calls back for each row that is `placing`; it may clear it by state_put(). */
-int state_placings(struct state *,
-    int (*each)(void *, struct state_msg *, struct err *), void *arg,
-    struct err *);
+/* The rows that are `placing`, one by one: *folder and *uid start at 0 and are
+ * then those given last, so that the row may be changed in between. */
+int state_placing_next(struct state *, int64_t *folder, uint32_t *uid,
+    struct state_msg *, struct err *);
+/* All of them are in their place. */
+int state_placed(struct state *, struct err *);
 
 /* --- intents ------------------------------------------------------------- */
 struct state_intent {
@@ -116,6 +122,7 @@ struct state_intent {
 int state_intend(struct state *, struct state_intent *, struct err *);
 int state_intents(
     struct state *, struct state_intent **list_r, size_t *n_r, struct err *);
+void state_intents_free(struct state_intent *, size_t n);
 int state_intent_done(struct state *, int64_t id, struct err *);
 
 #endif

@@ -313,6 +313,13 @@ query_text(struct query *q, int at, struct span s)
 }
 
 void
+query_blob(struct query *q, int at, struct span s)
+{
+	sqlite3_bind_blob(
+	    q->stmt, at, s.n > 0 ? s.p : "", (int)s.n, SQLITE_TRANSIENT);
+}
+
+void
 query_reset(struct query *q)
 {
 	sqlite3_reset(q->stmt);

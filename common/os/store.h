@@ -47,6 +47,7 @@ struct query *query_new(struct store *, const char *sql);
 void query_free(struct query *);
 void query_int(struct query *, int at, int64_t);
 void query_text(struct query *, int at, struct span); /* copied */
+void query_blob(struct query *, int at, struct span); /* copied */
 
 /*
  * 1: a row; 0: done (and reset, bindings cleared); -1: error (and reset).
@@ -56,7 +57,8 @@ int query_step(struct query *, struct err *);
 int query_run(struct query *, struct err *); /* step until done: 0 or -1 */
 void query_reset(struct query *);
 
-/* Columns of the current row, from 0; text is borrowed until the next step. */
+/* Columns of the current row, from 0; text (of a blob: its bytes) is borrowed
+ * until the next step. */
 int64_t query_get_int(struct query *, int column);
 bool query_is_int(struct query *, int column);
 struct span query_get_text(struct query *, int column);

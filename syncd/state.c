@@ -1,0 +1,611 @@
+/*
+ * What both sides agreed on, as rows of a SQLite file.  Rows are small and
+ * written only for what changed; a folder that did not change is a look at one
+ * row.
+ */
+
+#include "state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Bits of msg.half. */
+enum { HALF_LOCAL = 1, HALF_REMOTE = 2, HALF_PLACEHOLDER = 4 };
+
+static const char *const migrations[] = {
+    "CREATE TABLE folder ("
+    " id INTEGER PRIMARY KEY, remote TEXT NOT NULL UNIQUE,"
+    " local TEXT NOT NULL UNIQUE, mailboxid TEXT NOT NULL DEFAULT '',"
+    " uidvalidity INTEGER NOT NULL DEFAULT 0,"
+    " uidnext INTEGER NOT NULL DEFAULT 1,"
+    " modseq INTEGER NOT NULL DEFAULT 0,"
+    " messages INTEGER NOT NULL DEFAULT 0,"
+    " cur_mtime INTEGER NOT NULL DEFAULT 0,"
+    " new_mtime INTEGER NOT NULL DEFAULT 0);"
+    "CREATE TABLE msg ("
+    " folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
+    " name TEXT NOT NULL, flags INTEGER NOT NULL, half INTEGER NOT NULL,"
+    " placing INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " digest BLOB NOT NULL, emailid BLOB NOT NULL,"
+    " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX msg_name ON msg (folder, name) WHERE name <> '';"
+    "CREATE INDEX msg_placing ON msg (placing) WHERE placing = 1;"
+    "CREATE TABLE aside ("
+    " folder INTEGER NOT NULL, name TEXT NOT NULL, flags INTEGER NOT NULL,"
+    " half INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL,"
+    " PRIMARY KEY (folder, name)) WITHOUT ROWID;"
+    "CREATE TABLE intent ("
+    " id INTEGER PRIMARY KEY, folder INTEGER NOT NULL,"
+    " uidnext INTEGER NOT NULL, source INTEGER NOT NULL,"
+    " uid INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL,"
+    " digest BLOB NOT NULL, flags INTEGER NOT NULL);"
+    "CREATE TABLE self (tag INTEGER NOT NULL);"
+    "INSERT INTO self VALUES (abs(random()) % 4294967296);",
+};
+
+/* Order of the statements below. */
+enum {
+	Q_TAG,
+	Q_FOLDERS,
+	Q_FOLDER_ADD,
+	Q_FOLDER_SET,
+	Q_FOLDER_DROP,
+	Q_MSG_DROP,
+	Q_BY_UID,
+	Q_BY_NAME,
+	Q_PUT,
+	Q_FORGET,
+	Q_COUNT,
+	Q_WALK_UID,
+	Q_WALK_NAME,
+	Q_UIDS,
+	Q_SET_ASIDE,
+	Q_ASIDE,
+	Q_ASIDE_DROP,
+	Q_PLACING_NEXT,
+	Q_PLACED,
+	Q_INTEND,
+	Q_INTENTS,
+	Q_INTENT_DONE,
+	Q_INTENT_DROP,
+	Q_N
+};
+
+#define MSG \
+	"SELECT folder, uid, name, flags, half, placing, size, digest, emailid"
+
+static const char *const sql[Q_N] = {
+    [Q_TAG] = "SELECT tag FROM self",
+    [Q_FOLDERS] = "SELECT id, remote, local, mailboxid, uidvalidity, uidnext,"
+		  " modseq, messages, cur_mtime, new_mtime FROM folder"
+		  " ORDER BY id",
+    [Q_FOLDER_ADD] = "INSERT INTO folder (remote, local) VALUES (?1, ?2)"
+		     " RETURNING id",
+    [Q_FOLDER_SET] = "UPDATE folder SET remote = ?2, local = ?3,"
+		     " mailboxid = ?4, uidvalidity = ?5, uidnext = ?6,"
+		     " modseq = ?7, messages = ?8, cur_mtime = ?9,"
+		     " new_mtime = ?10 WHERE id = ?1",
+    [Q_FOLDER_DROP] = "DELETE FROM folder WHERE id = ?1",
+    [Q_MSG_DROP] = "DELETE FROM msg WHERE folder = ?1",
+    [Q_BY_UID] = MSG " FROM msg WHERE folder = ?1 AND uid = ?2",
+    [Q_BY_NAME] = MSG " FROM msg WHERE folder = ?1 AND name = ?2"
+		      " AND name <> ''",
+    [Q_PUT] = "INSERT OR REPLACE INTO msg (folder, uid, name, flags, half,"
+	      " placing, size, digest, emailid)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [Q_FORGET] = "DELETE FROM msg WHERE folder = ?1 AND uid = ?2",
+    [Q_COUNT] = "SELECT count(*) FROM msg WHERE folder = ?1",
+    [Q_WALK_UID] = MSG " FROM msg WHERE folder = ?1 ORDER BY uid",
+    [Q_WALK_NAME] =
+	MSG " FROM msg WHERE folder = ?1 AND name <> '' ORDER BY name",
+    [Q_UIDS] = "SELECT uid FROM msg WHERE folder = ?1 AND half & 2 <> 0"
+	       " ORDER BY uid",
+    [Q_SET_ASIDE] = "INSERT OR REPLACE INTO aside (folder, name, flags, half,"
+		    " size, digest) SELECT folder, name, flags, half, size,"
+		    " digest FROM msg WHERE folder = ?1 AND name <> ''",
+    [Q_ASIDE] = "SELECT folder, 0, name, flags, half, 0, size, digest, ''"
+		" FROM aside WHERE folder = ?1 AND name = ?2",
+    [Q_ASIDE_DROP] = "DELETE FROM aside WHERE folder = ?1",
+    [Q_PLACING_NEXT] = MSG " FROM msg WHERE placing = 1"
+			   " AND (folder, uid) > (?1, ?2)"
+			   " ORDER BY folder, uid LIMIT 1",
+    [Q_PLACED] = "UPDATE msg SET placing = 0 WHERE placing = 1",
+    [Q_INTEND] = "INSERT INTO intent (folder, uidnext, source, uid, name,"
+		 " size, digest, flags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+		 " RETURNING id",
+    [Q_INTENTS] = "SELECT id, folder, uidnext, source, uid, name, size,"
+		  " digest, flags FROM intent ORDER BY id",
+    [Q_INTENT_DONE] = "DELETE FROM intent WHERE id = ?1",
+    [Q_INTENT_DROP] = "DELETE FROM intent WHERE folder = ?1 OR source = ?1",
+};
+
+struct state {
+	struct store *store;  /* owned */
+	struct query *q[Q_N]; /* owned */
+	struct query *walk;   /* borrowed: of q; NULL: none */
+};
+
+int
+state_open(const char *path, enum store_found *found_r, struct state **state_r,
+    struct err *e)
+{
+	struct state *s = mem_alloc(sizeof(*s));
+	int i;
+
+	if (store_open(path, migrations, 1, found_r, &s->store, e) == -1) {
+		free(s);
+		return -1;
+	}
+	for (i = 0; i < Q_N; i++)
+		s->q[i] = query_new(s->store, sql[i]);
+	*state_r = s;
+	return 0;
+}
+
+void
+state_close(struct state *s)
+{
+	int i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < Q_N; i++)
+		query_free(s->q[i]);
+	store_close(s->store);
+	free(s);
+}
+
+int
+state_tag(struct state *s, uint32_t *tag_r, struct err *e)
+{
+	if (query_step(s->q[Q_TAG], e) != 1)
+		return -1;
+	*tag_r = (uint32_t)query_get_int(s->q[Q_TAG], 0);
+	query_reset(s->q[Q_TAG]);
+	return 0;
+}
+
+int
+state_begin(struct state *s, struct err *e)
+{
+	return store_begin(s->store, e);
+}
+
+int
+state_commit(struct state *s, struct err *e)
+{
+	return store_commit(s->store, e);
+}
+
+void
+state_rollback(struct state *s)
+{
+	store_rollback(s->store);
+}
+
+static int
+run_on(struct query *q, int64_t id, struct err *e)
+{
+	query_int(q, 1, id);
+	return query_run(q, e);
+}
+
+static struct span
+digest_span(const unsigned char digest[STATE_DIGEST])
+{
+	return span_bytes(digest, STATE_DIGEST);
+}
+
+static void
+get_digest(struct query *q, int column, unsigned char digest_r[STATE_DIGEST])
+{
+	struct span s = query_get_text(q, column);
+
+	memset(digest_r, 0, STATE_DIGEST);
+	if (s.n == STATE_DIGEST)
+		memcpy(digest_r, s.p, STATE_DIGEST);
+}
+
+/* --- folders --------------------------------------------------------------- */
+
+static char *
+text_or_null(struct query *q, int column)
+{
+	struct span s = query_get_text(q, column);
+
+	return s.n > 0 ? span_dup(s) : NULL;
+}
+
+static struct state_folder
+get_folder(struct query *q)
+{
+	return (struct state_folder){.id = query_get_int(q, 0),
+	    .remote = span_dup(query_get_text(q, 1)),
+	    .local = span_dup(query_get_text(q, 2)),
+	    .mailboxid = text_or_null(q, 3),
+	    .uidvalidity = (uint32_t)query_get_int(q, 4),
+	    .uidnext = (uint32_t)query_get_int(q, 5),
+	    .modseq = (uint64_t)query_get_int(q, 6),
+	    .messages = (uint64_t)query_get_int(q, 7),
+	    .cur_mtime = query_get_int(q, 8),
+	    .new_mtime = query_get_int(q, 9)};
+}
+
+int
+state_folders(
+    struct state *s, struct state_folder **list_r, size_t *n_r, struct err *e)
+{
+	struct query *q = s->q[Q_FOLDERS];
+	struct state_folder *v = NULL;
+	size_t n = 0;
+	int rv;
+
+	while ((rv = query_step(q, e)) == 1) {
+		if ((n & (n - 1)) == 0)
+			v = mem_resize(v, n > 0 ? 2 * n : 1, sizeof(*v));
+		v[n++] = get_folder(q);
+	}
+	if (rv == -1) {
+		state_folders_free(v, n);
+		return -1;
+	}
+	*list_r = v;
+	*n_r = n;
+	return 0;
+}
+
+void
+state_folders_free(struct state_folder *v, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free(v[i].remote);
+		free(v[i].local);
+		free(v[i].mailboxid);
+	}
+	free(v);
+}
+
+/* A row that gives its number: RETURNING. */
+static int
+run_for_id(struct query *q, int64_t *id_r, struct err *e)
+{
+	int rv = query_step(q, e);
+
+	if (rv != 1)
+		return -1;
+	*id_r = query_get_int(q, 0);
+	return query_run(q, e);
+}
+
+int
+state_folder_put(struct state *s, struct state_folder *f, struct err *e)
+{
+	struct query *q = s->q[Q_FOLDER_ADD];
+
+	if (f->id == 0) {
+		query_text(q, 1, span_of(f->remote));
+		query_text(q, 2, span_of(f->local));
+		if (run_for_id(q, &f->id, e) == -1)
+			return -1;
+	}
+	q = s->q[Q_FOLDER_SET];
+	query_int(q, 1, f->id);
+	query_text(q, 2, span_of(f->remote));
+	query_text(q, 3, span_of(f->local));
+	query_text(q, 4, span_of(f->mailboxid));
+	query_int(q, 5, f->uidvalidity);
+	query_int(q, 6, f->uidnext);
+	query_int(q, 7, (int64_t)f->modseq);
+	query_int(q, 8, (int64_t)f->messages);
+	query_int(q, 9, f->cur_mtime);
+	query_int(q, 10, f->new_mtime);
+	return query_run(q, e);
+}
+
+int
+state_folder_drop(struct state *s, int64_t id, struct err *e)
+{
+	if (run_on(s->q[Q_MSG_DROP], id, e) == -1 ||
+	    run_on(s->q[Q_ASIDE_DROP], id, e) == -1 ||
+	    run_on(s->q[Q_INTENT_DROP], id, e) == -1)
+		return -1;
+	return run_on(s->q[Q_FOLDER_DROP], id, e);
+}
+
+/* --- messages ---------------------------------------------------------------- */
+
+static void
+get_msg(struct query *q, struct state_msg *m)
+{
+	int64_t half = query_get_int(q, 4);
+
+	*m = (struct state_msg){.folder = query_get_int(q, 0),
+	    .uid = (uint32_t)query_get_int(q, 1),
+	    .name = query_get_text(q, 2),
+	    .base = {.paired = true,
+		.local = (half & HALF_LOCAL) != 0,
+		.remote = (half & HALF_REMOTE) != 0,
+		.placeholder = (half & HALF_PLACEHOLDER) != 0,
+		.flags = (plan_flags)query_get_int(q, 3)},
+	    .placing = query_get_int(q, 5) != 0,
+	    .size = (uint64_t)query_get_int(q, 6),
+	    .emailid = query_get_text(q, 8)};
+	get_digest(q, 7, m->digest);
+}
+
+/* A query of at most one row, which is left standing: what it lends is good
+ * until the query is run again. */
+static int
+get_one(struct query *q, struct state_msg *m, struct err *e)
+{
+	int rv = query_step(q, e);
+
+	if (rv == 1)
+		get_msg(q, m);
+	return rv;
+}
+
+int
+state_by_uid(struct state *s, int64_t folder, uint32_t uid, struct state_msg *m,
+    struct err *e)
+{
+	struct query *q = s->q[Q_BY_UID];
+
+	query_reset(q);
+	query_int(q, 1, folder);
+	query_int(q, 2, uid);
+	return get_one(q, m, e);
+}
+
+static int
+by_name(struct query *q, int64_t folder, struct span name, struct state_msg *m,
+    struct err *e)
+{
+	query_reset(q);
+	query_int(q, 1, folder);
+	query_text(q, 2, name);
+	return get_one(q, m, e);
+}
+
+int
+state_by_name(struct state *s, int64_t folder, struct span name,
+    struct state_msg *m, struct err *e)
+{
+	return by_name(s->q[Q_BY_NAME], folder, name, m, e);
+}
+
+/* What stands still on a row would keep a transaction from ending, and what
+ * it lends may be what is put. */
+static void
+let_go(struct state *s)
+{
+	query_reset(s->q[Q_BY_UID]);
+	query_reset(s->q[Q_BY_NAME]);
+	query_reset(s->q[Q_ASIDE]);
+	query_reset(s->q[Q_PLACING_NEXT]);
+}
+
+int
+state_put(struct state *s, const struct state_msg *m, struct err *e)
+{
+	struct query *q = s->q[Q_PUT];
+	int half = (m->base.local ? HALF_LOCAL : 0) |
+	           (m->base.remote ? HALF_REMOTE : 0) |
+	           (m->base.placeholder ? HALF_PLACEHOLDER : 0);
+
+	query_int(q, 1, m->folder);
+	query_int(q, 2, m->uid);
+	query_text(q, 3, m->name);
+	query_int(q, 4, (int64_t)m->base.flags);
+	query_int(q, 5, half);
+	query_int(q, 6, m->placing);
+	query_int(q, 7, (int64_t)m->size);
+	query_blob(q, 8, digest_span(m->digest));
+	query_blob(q, 9, m->emailid);
+	let_go(s);
+	return query_run(q, e);
+}
+
+int
+state_forget(struct state *s, int64_t folder, uint32_t uid, struct err *e)
+{
+	struct query *q = s->q[Q_FORGET];
+
+	let_go(s);
+	query_int(q, 1, folder);
+	query_int(q, 2, uid);
+	return query_run(q, e);
+}
+
+int
+state_count(struct state *s, int64_t folder, uint64_t *n_r, struct err *e)
+{
+	struct query *q = s->q[Q_COUNT];
+
+	query_int(q, 1, folder);
+	if (query_step(q, e) != 1)
+		return -1;
+	*n_r = (uint64_t)query_get_int(q, 0);
+	query_reset(q);
+	return 0;
+}
+
+int
+state_walk(
+    struct state *s, int64_t folder, enum state_order order, struct err *e)
+{
+	(void)e;
+	state_walk_end(s);
+	s->walk = s->q[order == STATE_BY_UID ? Q_WALK_UID : Q_WALK_NAME];
+	query_int(s->walk, 1, folder);
+	return 0;
+}
+
+int
+state_walk_next(struct state *s, struct state_msg *m, struct err *e)
+{
+	int rv;
+
+	if (s->walk == NULL)
+		return 0;
+	rv = query_step(s->walk, e);
+	if (rv == 1)
+		get_msg(s->walk, m);
+	else
+		s->walk = NULL;
+	return rv;
+}
+
+void
+state_walk_end(struct state *s)
+{
+	if (s->walk != NULL)
+		query_reset(s->walk);
+	s->walk = NULL;
+}
+
+int
+state_uids(struct state *s, int64_t folder, struct uidset *set, struct err *e)
+{
+	struct query *q = s->q[Q_UIDS];
+	uint32_t uid;
+	int rv;
+
+	query_int(q, 1, folder);
+	while ((rv = query_step(q, e)) == 1) {
+		uid = (uint32_t)query_get_int(q, 0);
+		uidset_add(set, uid, uid);
+	}
+	return rv;
+}
+
+/* --- aside ------------------------------------------------------------------- */
+
+int
+state_set_aside(struct state *s, int64_t folder, struct err *e)
+{
+	let_go(s);
+	if (run_on(s->q[Q_SET_ASIDE], folder, e) == -1)
+		return -1;
+	return run_on(s->q[Q_MSG_DROP], folder, e);
+}
+
+int
+state_aside(struct state *s, int64_t folder, struct span name,
+    struct state_msg *m, struct err *e)
+{
+	return by_name(s->q[Q_ASIDE], folder, name, m, e);
+}
+
+int
+state_drop_aside(struct state *s, int64_t folder, struct err *e)
+{
+	let_go(s);
+	return run_on(s->q[Q_ASIDE_DROP], folder, e);
+}
+
+/* --- placing ------------------------------------------------------------------ */
+
+int
+state_placing_next(struct state *s, int64_t *folder, uint32_t *uid,
+    struct state_msg *m, struct err *e)
+{
+	struct query *q = s->q[Q_PLACING_NEXT];
+	int rv;
+
+	query_reset(q);
+	query_int(q, 1, *folder);
+	query_int(q, 2, *uid);
+	rv = get_one(q, m, e);
+	if (rv == 1) {
+		*folder = m->folder;
+		*uid = m->uid;
+	}
+	return rv;
+}
+
+int
+state_placed(struct state *s, struct err *e)
+{
+	let_go(s);
+	return query_run(s->q[Q_PLACED], e);
+}
+
+/* --- intents ------------------------------------------------------------------- */
+
+int
+state_intend(struct state *s, struct state_intent *t, struct err *e)
+{
+	struct query *q = s->q[Q_INTEND];
+
+	query_int(q, 1, t->folder);
+	query_int(q, 2, t->uidnext);
+	query_int(q, 3, t->source);
+	query_int(q, 4, t->uid);
+	query_text(q, 5, span_of(t->name));
+	query_int(q, 6, (int64_t)t->size);
+	query_blob(q, 7, digest_span(t->digest));
+	query_int(q, 8, (int64_t)t->flags);
+	let_go(s);
+	return run_for_id(q, &t->id, e);
+}
+
+static struct state_intent
+get_intent(struct query *q)
+{
+	struct state_intent t = {.id = query_get_int(q, 0),
+	    .folder = query_get_int(q, 1),
+	    .uidnext = (uint32_t)query_get_int(q, 2),
+	    .source = query_get_int(q, 3),
+	    .uid = (uint32_t)query_get_int(q, 4),
+	    .name = span_dup(query_get_text(q, 5)),
+	    .size = (uint64_t)query_get_int(q, 6),
+	    .flags = (plan_flags)query_get_int(q, 8)};
+
+	get_digest(q, 7, t.digest);
+	return t;
+}
+
+int
+state_intents(
+    struct state *s, struct state_intent **list_r, size_t *n_r, struct err *e)
+{
+	struct query *q = s->q[Q_INTENTS];
+	struct state_intent *v = NULL;
+	size_t n = 0;
+	int rv;
+
+	while ((rv = query_step(q, e)) == 1) {
+		if ((n & (n - 1)) == 0)
+			v = mem_resize(v, n > 0 ? 2 * n : 1, sizeof(*v));
+		v[n++] = get_intent(q);
+	}
+	if (rv == -1) {
+		state_intents_free(v, n);
+		return -1;
+	}
+	*list_r = v;
+	*n_r = n;
+	return 0;
+}
+
+void
+state_intents_free(struct state_intent *v, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free(v[i].name);
+	free(v);
+}
+
+int
+state_intent_done(struct state *s, int64_t id, struct err *e)
+{
+	let_go(s);
+	return run_on(s->q[Q_INTENT_DONE], id, e);
+}

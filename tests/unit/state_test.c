@@ -1,0 +1,300 @@
+/*
+ * syncd/state: pairs of folders and of messages, what is under way, and what
+ * is left after a crash.
+ */
+
+#include "state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+static struct err e;
+static char path[64];
+
+static struct state *
+reopen(struct state *s)
+{
+	enum store_found found;
+
+	state_close(s);
+	if (state_open(path, &found, &s, &e) == -1) {
+		printf("Bail out! %s\n", e.text);
+		exit(1);
+	}
+	return s;
+}
+
+static struct state_msg
+message(int64_t folder, uint32_t uid, const char *name)
+{
+	struct state_msg m = {.folder = folder,
+	    .uid = uid,
+	    .name = span_of(name),
+	    .base = {.paired = true,
+		.local = true,
+		.remote = true,
+		.flags = PLAN_SEEN | PLAN_KEYWORD(25)},
+	    .size = 1234,
+	    .digest = {0, 1, 2, 3},
+	    .emailid = span_of("M\0x")};
+
+	m.emailid.n = 3;
+	return m;
+}
+
+static int
+put(struct state *s, int64_t folder, uint32_t uid, const char *name)
+{
+	struct state_msg m = message(folder, uid, name);
+
+	return state_put(s, &m, &e);
+}
+
+static void
+test_folders(struct state **s)
+{
+	struct state_folder f = {.remote = (char *)(uintptr_t) "A/B",
+	    .local = (char *)(uintptr_t) "A/B"};
+	struct state_folder *list;
+	size_t n;
+
+	is_int(state_folder_put(*s, &f, &e), 0, "a folder is added");
+	ok(f.id > 0, "it has a number");
+	f.mailboxid = (char *)(uintptr_t) "F1";
+	f.uidvalidity = 4294967295u;
+	f.uidnext = 4294967295u;
+	f.modseq = UINT64_C(9223372036854775807);
+	f.messages = 3;
+	f.cur_mtime = 1764104000123456789;
+	f.new_mtime = 5;
+	is_int(state_folder_put(*s, &f, &e), 0, "and changed");
+	*s = reopen(*s);
+	is_int(state_folders(*s, &list, &n, &e), 0, "listed");
+	ok(n == 1 && strcmp(list->remote, "A/B") == 0 &&
+		strcmp(list->mailboxid, "F1") == 0 &&
+		list->uidvalidity == f.uidvalidity &&
+		list->uidnext == f.uidnext && list->modseq == f.modseq &&
+		list->messages == 3 && list->cur_mtime == f.cur_mtime &&
+		list->new_mtime == 5,
+	    "all of it is kept");
+	state_folders_free(list, n);
+}
+
+static void
+test_messages(struct state **s)
+{
+	struct state_msg m;
+	uint64_t n;
+
+	ok(put(*s, 1, 7, "seven") == 0 && put(*s, 1, 4000000000u, "big") == 0 &&
+		put(*s, 2, 7, "seven") == 0,
+	    "the same name, and uid, in two folders");
+	*s = reopen(*s);
+	is_int(state_by_uid(*s, 1, 7, &m, &e), 1, "found by uid");
+	ok(span_eq(m.name, "seven") && m.size == 1234 && m.digest[3] == 3 &&
+		m.emailid.n == 3 && memcmp(m.emailid.p, "M\0x", 3) == 0 &&
+		m.base.flags == (PLAN_SEEN | PLAN_KEYWORD(25)) &&
+		m.base.paired && m.base.local && m.base.remote &&
+		!m.base.placeholder && !m.placing,
+	    "with all of it");
+	is_int(state_by_name(*s, 1, span_of("big"), &m, &e), 1, "by name");
+	ok(m.uid == 4000000000u, "that one");
+	is_int(state_by_name(*s, 2, span_of("big"), &m, &e), 0,
+	    "not in another folder");
+	is_int(state_by_name(*s, 1, span_of("bi"), &m, &e), 0, "not in part");
+	/* what was lent may be put back */
+	state_by_uid(*s, 1, 7, &m, &e);
+	m.base.flags = 0;
+	m.base.local = false;
+	is_int(state_put(*s, &m, &e), 0, "changed in place");
+	state_by_uid(*s, 1, 7, &m, &e);
+	ok(span_eq(m.name, "seven") && !m.base.local && m.base.flags == 0,
+	    "and so it is");
+	ok(put(*s, 1, 8, "") == 0 && put(*s, 1, 9, "") == 0,
+	    "several without a file");
+	state_count(*s, 1, &n, &e);
+	is_int((int)n, 4, "counted");
+	state_forget(*s, 1, 9, &e);
+	is_int(state_by_uid(*s, 1, 9, &m, &e), 0, "forgotten");
+}
+
+static void
+test_walk(struct state *s)
+{
+	static const char *const by_name[] = {"big", "seven"};
+	static const uint32_t by_uid[] = {7, 8, 4000000000u};
+	struct state_msg m;
+	struct uidset uids;
+	size_t i = 0, bad = 0;
+
+	state_walk(s, 1, STATE_BY_NAME, &e);
+	while (state_walk_next(s, &m, &e) == 1)
+		bad += i >= 2 || !span_eq(m.name, by_name[i++]);
+	ok(i == 2 && bad == 0, "by name, those that have a file");
+	i = bad = 0;
+	state_walk(s, 1, STATE_BY_UID, &e);
+	while (state_walk_next(s, &m, &e) == 1)
+		bad += i >= 3 || m.uid != by_uid[i++];
+	ok(i == 3 && bad == 0, "by uid, all");
+	state_walk(s, 1, STATE_BY_UID, &e);
+	state_walk_next(s, &m, &e);
+	state_walk_end(s);
+	is_int(state_walk_next(s, &m, &e), 0, "left early");
+	uidset_init(&uids);
+	is_int(state_uids(s, 1, &uids, &e), 0, "uids");
+	ok(uidset_count(&uids) == 3 && uidset_has(&uids, 8), "all three");
+	uidset_clear(&uids);
+}
+
+static void
+test_aside(struct state *s)
+{
+	struct state_msg m;
+	uint64_t n;
+
+	is_int(state_set_aside(s, 1, &e), 0, "UIDVALIDITY changed");
+	state_count(s, 1, &n, &e);
+	is_int((int)n, 0, "no row has a uid any more");
+	ok(state_aside(s, 1, span_of("big"), &m, &e) == 1 && m.size == 1234 &&
+		m.digest[3] == 3 && (m.base.flags & PLAN_SEEN) != 0,
+	    "what is known of a file is still known");
+	is_int(state_aside(s, 2, span_of("big"), &m, &e), 0, "there only");
+	is_int(state_drop_aside(s, 1, &e), 0, "dropped");
+	is_int(state_aside(s, 1, span_of("big"), &m, &e), 0, "and gone");
+}
+
+static void
+test_placing(struct state **s)
+{
+	struct state_msg m = message(3, 1, "one");
+	int64_t folder = 0;
+	uint32_t uid = 0;
+	size_t n = 0;
+
+	m.placing = true;
+	state_put(*s, &m, &e);
+	m = message(3, 2, "two");
+	m.placing = true;
+	state_put(*s, &m, &e);
+	put(*s, 3, 3, "three");
+	*s = reopen(*s);
+	while (state_placing_next(*s, &folder, &uid, &m, &e) == 1) {
+		n++;
+		m.placing = false;
+		state_put(*s, &m, &e);
+	}
+	ok(n == 2 && folder == 3 && uid == 2, "both are told, and may change");
+	m = message(3, 1, "one");
+	m.placing = true;
+	state_put(*s, &m, &e);
+	state_placed(*s, &e);
+	folder = uid = 0;
+	is_int(state_placing_next(*s, &folder, &uid, &m, &e), 0, "all placed");
+}
+
+static void
+test_intents(struct state **s)
+{
+	struct state_intent t = {.folder = 1,
+	    .uidnext = 9,
+	    .source = 2,
+	    .uid = 7,
+	    .name = (char *)(uintptr_t) "seven",
+	    .size = 5,
+	    .digest = {0, 0, 9},
+	    .flags = PLAN_FLAGGED};
+	struct state_intent *list;
+	size_t n;
+
+	is_int(state_intend(*s, &t, &e), 0, "an intent");
+	*s = reopen(*s);
+	state_intents(*s, &list, &n, &e);
+	ok(n == 1 && list->id == t.id && list->folder == 1 &&
+		list->uidnext == 9 && list->source == 2 && list->uid == 7 &&
+		strcmp(list->name, "seven") == 0 && list->size == 5 &&
+		list->digest[2] == 9 && list->flags == PLAN_FLAGGED,
+	    "is still there");
+	state_intents_free(list, n);
+	state_intent_done(*s, t.id, &e);
+	state_intents(*s, &list, &n, &e);
+	is_int((int)n, 0, "until it is done");
+	state_intents_free(list, n);
+}
+
+/* Killed in a transaction: nothing of it is there; after it: all of it. */
+static void
+test_crash(struct state **s)
+{
+	struct state_msg m;
+	int status;
+	pid_t pid;
+
+	state_close(*s);
+	*s = NULL;
+	if ((pid = fork()) == 0) {
+		*s = reopen(NULL);
+		state_begin(*s, &e);
+		put(*s, 5, 1, "kept");
+		state_commit(*s, &e);
+		state_begin(*s, &e);
+		put(*s, 5, 2, "lost");
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	*s = reopen(NULL);
+	is_int(state_by_uid(*s, 5, 1, &m, &e), 1, "committed: there");
+	is_int(state_by_uid(*s, 5, 2, &m, &e), 0, "not committed: not there");
+}
+
+static void
+test_drop(struct state *s)
+{
+	struct state_folder *list;
+	struct state_msg m;
+	size_t n;
+
+	put(s, 1, 70, "x");
+	is_int(state_folder_drop(s, 1, &e), 0, "a folder is dropped");
+	state_folders(s, &list, &n, &e);
+	ok(n == 0 && state_by_uid(s, 1, 70, &m, &e) == 0, "with its messages");
+	state_folders_free(list, n);
+	is_int(state_by_uid(s, 2, 7, &m, &e), 1, "and no other's");
+}
+
+int
+main(void)
+{
+	char dir[] = "/tmp/state.XXXXXX", command[64];
+	struct state *s = NULL;
+	uint32_t tag, again;
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	snprintf(path, sizeof(path), "%s/state", dir);
+	s = reopen(s);
+	state_tag(s, &tag, &e);
+	s = reopen(s);
+	state_tag(s, &again, &e);
+	ok(tag == again, "the tag stays");
+	test_folders(&s);
+	test_messages(&s);
+	test_walk(s);
+	test_aside(s);
+	test_placing(&s);
+	test_intents(&s);
+	test_crash(&s);
+	test_drop(s);
+	state_close(s);
+	unlink(path);
+	snprintf(command, sizeof(command), "%s/state-wal", dir);
+	unlink(command);
+	snprintf(command, sizeof(command), "%s/state-shm", dir);
+	unlink(command);
+	ok(rmdir(dir) == 0, "nothing else was left");
+	return done();
+}
