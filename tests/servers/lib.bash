@@ -2,8 +2,10 @@
 # What the server rigs share: free ports, the unprivileged user that servers
 # run as, and ending all of an instance. Sourced, never run.
 
+RIG=${0##*/}
+
 die() {
-	echo "${0##*/}: $*" >&2
+	echo "$RIG: $*" >&2
 	exit 1
 }
 
@@ -35,13 +37,66 @@ has_ipv6() {
 	grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null
 }
 
-# Sets RUN_USER, RUN_GROUP and AS, a prefix that makes a command run as them:
-# the caller itself, or nobody when that is root.
+# NAME PACKAGE...: fetches these Debian packages and unpacks them, once for all,
+# into BUILD/pkg/NAME; sets PKG to that. For what cannot be installed beside
+# its likes, and should not be: the machine keeps the mail server it has.
+unpack() {
+	local name=$1
+	PKG=$(realpath -m "${BUILD:-$here/../../build}/pkg/$name")
+	shift
+	mkdir -p "$PKG"
+	exec 9>"$PKG/.lock"
+	flock 9
+	[ -e "$PKG/.done" ] || (
+		rm -rf "$PKG/.new"
+		mkdir "$PKG/.new" && cd "$PKG/.new" || exit 1
+		apt-get download "$@" || {
+			apt-get update && apt-get download "$@"
+		} || exit 1
+		for deb in *.deb; do
+			dpkg-deb -x "$deb" "$PKG" || exit 1
+		done
+		rm -rf "$PKG/.new"
+		: >"$PKG/.done"
+	) >"$PKG/.log" 2>&1 || {
+		cat "$PKG/.log" >&2
+		die "cannot fetch $*"
+	}
+	exec 9>&-
+}
+
+# WHY: the server cannot run here; tests skip what needs it.
+skip() {
+	echo "$RIG: skipped: $*" >&2
+	exit 77
+}
+
+# For servers that have their folders or users compiled in.
+need_namespaces() {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	unshare --mount --pid --fork true 2>/dev/null ||
+		skip "needs private mount and process namespaces"
+}
+
+# Puts the certificate that is asked for into DIR/tls; sets CA.
+put_certs() {
+	local from=${CERTS:-$DIR/certs} cert=${CERT:-server}
+	"$here/certs" "$from" || die "no certificates"
+	CA=$(realpath "$from/ca.pem")
+	mkdir -p "$DIR/tls"
+	cp "$from/$cert.pem" "$DIR/tls/cert.pem" || die "no certificate $cert"
+	cp "$from/$cert.key" "$DIR/tls/key.pem"
+	cp "$CA" "$DIR/tls/ca.pem"
+}
+
+# USER: sets RUN_USER, RUN_GROUP and AS, a prefix that makes a command run as
+# them: the caller itself, or USER when that is root.
 choose_user() {
 	AS=()
 	RUN_USER=$(id -un) RUN_GROUP=$(id -gn)
 	if [ "$(id -u)" -eq 0 ]; then
-		RUN_USER=nobody RUN_GROUP=$(id -gn nobody)
+		RUN_USER=$1
+		RUN_GROUP=$(id -gn "$RUN_USER")
 		AS=(setpriv --reuid="$RUN_USER" --regid="$RUN_GROUP"
 			--clear-groups)
 	fi
@@ -81,6 +136,29 @@ greeted() {
 	set -- $?
 	exec 3>&-
 	return "$1"
+}
+
+# PID PORT...: waits until an SMTP server greets at all its ports, a few seconds
+# at most, or until that process has ended.
+await_smtp() {
+	local i rc port line pid=$1
+	shift
+	for ((i = 0; i < 250; i++)); do
+		kill -0 "$pid" 2>/dev/null || return 1
+		for port; do
+			{ exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null ||
+				break
+			rc=0 line=
+			read -r -t 5 line <&3 || rc=$?
+			exec 3>&-
+			[ $rc -le 128 ] || return 1
+			[[ $line == '220 '* ]] || break
+			shift
+		done
+		[ $# -gt 0 ] || return 0
+		sleep 0.02
+	done
+	return 1
 }
 
 # SID: prints the live processes of that session.
