@@ -31,11 +31,24 @@ start_dovecot() {
 	start_server dovecot "$@"
 }
 
-# The same; skips the test where Courier cannot run.
+# The same; these skip the test where they cannot run.
 start_courier() {
 	start_server courier "$@"
 }
 
+start_postfix() {
+	start_server postfix "$@"
+}
+
+start_exim() {
+	start_server exim "$@"
+}
+
+start_opensmtpd() {
+	start_server opensmtpd "$@"
+}
+
+# KIND [DIR]
 start_server() {
 	local kind=$1 dir=${2:-${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/$1} rc=0
 	"$RIGS/$kind" start "$dir" || rc=$?
@@ -50,8 +63,10 @@ start_server() {
 
 # [DIR]: ends a server, by default the one started last.
 stop_server() {
-	"$RIGS/dovecot" stop "${1:-$SERVER}"
-	"$RIGS/courier" stop "${1:-$SERVER}"
+	(
+		# shellcheck source=/dev/null
+		. "${1:-$SERVER}/env" && "$RIGS/$RIG" stop "${1:-$SERVER}"
+	)
 }
 
 # Ends all that run in the temporary folder of the test, or of the file when
@@ -85,6 +100,25 @@ maildir_digest() {
 # DIR: prints the number of messages in a Maildir folder.
 maildir_count() {
 	find "$1/cur" "$1/new" -type f | wc -l
+}
+
+# N [DIR]: waits until N messages are in a Maildir, MAILDIR by default, 10 s at
+# most: a server delivers after it has accepted. Fails if there are more.
+await_mail() {
+	local i n=
+	for ((i = 0; i < 500; i++)); do
+		n=$(maildir_count "${2:-$MAILDIR}")
+		[ "$n" -lt "$1" ] || break
+		sleep 0.02
+	done
+	assert_eq "$1" "$n" messages
+}
+
+# FILE: prints a delivered message as it was sent: without what the last server
+# put in front, which ends with its Received.
+mail_as_sent() {
+	perl -0777 -pe 's/\A(?:(?!Received:).*\n)*Received:.*\n(?:[ \t].*\n)*//' \
+		"$1"
 }
 
 fail() {

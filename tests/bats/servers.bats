@@ -5,7 +5,8 @@
 load helper
 
 # HOW PORT LINE...: says the lines, each when the one before was answered, and
-# prints all answers. IMAP tags are a, b and c. HOW is plain, tls, or the protocol of a STARTTLS.
+# prints all answers. IMAP tags are a, b and c. HOW is plain, tls, or the protocol
+# of a STARTTLS.
 talk() {
 	local how=$1 port=$2 in out line say
 	local tls=(openssl s_client -quiet -verify_quiet -verify_return_error
@@ -27,7 +28,8 @@ talk() {
 		printf '%s\r\n' "$say" >&"$out"
 		while read -r -t 10 line <&"$in"; do
 			echo "$line"
-			[[ $line =~ ^([abc]\ |\+|-ERR) ]] && break
+			[[ $line =~ ^([abc]\ |\+|-ERR|[2-5][0-9][0-9]\ ) ]] &&
+				break
 		done
 	done
 	exec {out}>&- {in}<&-
@@ -38,7 +40,7 @@ talk() {
 # of its processes is left.
 assert_gone() {
 	local port
-	for port in $IMAP_PORT $IMAPS_PORT $POP3_PORT $POP3S_PORT; do
+	for port in $(sed -n 's/^[A-Z0-9]*_PORT=//p' "$SERVER/env"); do
 		! { : <>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null ||
 			fail "port $port is still open" || return 1
 	done
@@ -62,6 +64,68 @@ assert_all_logins() {
 	assert_contains "$got" "+OK 3 "
 	got=$(talk pop3 "$POP3_PORT" 'USER u' 'PASS pw' STAT QUIT)
 	assert_contains "$got" "+OK 3 "
+}
+
+LOGIN="AUTH PLAIN $(printf '\0u\0pw' | base64)"
+
+# ADDRESS TEXT: what is said to send one message there.
+letter() {
+	LETTER=("MAIL FROM:<ada@example.org>" "RCPT TO:<$1>" DATA
+		"Subject: $2"$'\r\n\r\n..\r\n.')
+}
+
+refused_rcpts=('RCPT TO:<nobody-x@example.org>' 'RCPT TO:<later-x@example.org>'
+	'RCPT TO:<full-x@example.org>')
+
+# ANSWERS: that senders and recipients were refused, each in its way.
+assert_refused() {
+	assert_contains "$1" $'\n550 5.1.8'
+	assert_contains "$1" $'\n450 4.1.8'
+	assert_contains "$1" $'\n550 5.1.1'
+	assert_contains "$1" $'\n450 4.2.0'
+	assert_contains "$1" $'\n452 4.2.2'
+}
+
+# Logins, and refusals; and what is sent by STARTTLS, by TLS and in the clear
+# arrives.
+assert_submission() {
+	local got
+	letter one@example.org starttls
+	got=$(talk smtp "$SUBMISSION_PORT" 'EHLO me' \
+		'MAIL FROM:<ada@example.org>' RSET "$LOGIN" \
+		'MAIL FROM:<nobody-x@example.org>' \
+		'MAIL FROM:<later-x@example.org>' \
+		'MAIL FROM:<ada@example.org>' "${refused_rcpts[@]}" RSET \
+		"${LETTER[@]}" QUIT)
+	assert_contains "$got" "AUTH PLAIN"
+	assert_contains "$got" $'\n530 5.7.0'
+	assert_contains "$got" $'\n235 '
+	assert_refused "$got"
+	letter two@example.org tls
+	talk tls "$SUBMISSIONS_PORT" 'EHLO me' "$LOGIN" "${LETTER[@]}" QUIT
+	letter three@example.org relay
+	got=$(talk plain "$RELAY_PORT" 'EHLO me' "${LETTER[@]}" QUIT)
+	[[ $got != *AUTH* && $got != *STARTTLS* ]]
+	await_mail 3
+	for got in one two three; do
+		grep -q -i "^\(delivered\|envelope\)-to: $got@" "$MAILDIR"/new/*
+	done
+	for got in starttls tls relay; do
+		printf 'Subject: %s\n\n.\n' $got | sha256sum
+	done | sort >want
+	for got in "$MAILDIR"/new/*; do
+		mail_as_sent "$got" | sha256sum
+	done | sort | diff want -
+}
+
+# METHOD...: fails unless each is offered without TLS.
+assert_offered() {
+	local got word
+	got=$(talk plain "$SUBMISSION_PORT" 'EHLO me' QUIT)
+	for word; do
+		[[ $got =~ [\ -]"$word"[[:space:]] ]] ||
+			fail "$word is not in: $got" || return 1
+	done
 }
 
 @test "certificates: good and bad for the reason they are named after" {
@@ -202,6 +266,18 @@ assert_all_logins() {
 	assert_contains "$msg" "220 "
 }
 
+@test "dovecot: LMTP, a reply for each recipient" {
+	LMTP=1 start_dovecot
+	letter u@example.org x
+	run talk plain "$LMTP_PORT" 'LHLO me' "${LETTER[@]:0:2}" \
+		'RCPT TO:<v@example.org>' "${LETTER[@]:2}" QUIT
+	assert_contains "$output" "PIPELINING"
+	assert_contains "$output" "CHUNKING"
+	[[ $output =~ 250\ 2.0.0\ .u@example.org.*250\ 2.0.0\ .v@example.org ]]
+	await_mail 1 "$MAILROOT/u@example.org"
+	await_mail 1 "$MAILROOT/v@example.org"
+}
+
 @test "dovecot: says why it does not start" {
 	local dir=$BATS_TEST_TMPDIR/d
 	EXTRA="no_such_setting = 1" run "$RIGS/dovecot" start "$dir"
@@ -237,16 +313,142 @@ assert_all_logins() {
 	done
 }
 
-@test "courier: without root it is skipped, not passed" {
-	local as=()
+@test "without root, what needs it is skipped, not passed" {
+	local as=() kind
 	[ "$(id -u)" -ne 0 ] || as=(setpriv --reuid=nobody
 		--regid="$(id -gn nobody)" --clear-groups)
 	"${as[@]}" test -x "$RIGS/courier" ||
 		skip "nobody cannot read the source tree"
 	mkdir -m 755 "$BATS_TEST_TMPDIR/d"
 	chmod o+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
-	run "${as[@]}" "$RIGS/courier" start "$BATS_TEST_TMPDIR/d"
-	assert_status 77
+	chown nobody "$BATS_TEST_TMPDIR/d" 2>/dev/null || :
+	for kind in courier postfix exim opensmtpd; do
+		run "${as[@]}" "$RIGS/$kind" start "$BATS_TEST_TMPDIR/d"
+		assert_status 77
+	done
+}
+
+@test "postfix: mail, refusals, logins, TLS; gone when stopped" {
+	cd "$BATS_TEST_TMPDIR"
+	start_postfix
+	assert_submission
+	assert_offered PIPELINING 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES \
+		STARTTLS CHUNKING LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256
+	stop_server
+	assert_gone
+	# shellcheck source=tests/servers/lib.bash
+	assert_eq "" "$(. "$SERVER/auth/env" && . "$RIGS/lib.bash" &&
+		session_pids "$PID")" "processes of its Dovecot"
+}
+
+@test "postfix: CHUNKING, and a port without; refusals after the data" {
+	local bdat=$'BDAT 17 LAST\r\nSubject: y\r\n\r\nyes'
+	BARE='chunking, pipelining' start_postfix
+	run talk plain "$BARE_PORT" 'EHLO me' QUIT
+	assert_contains "$output" AUTH
+	[[ $output != *CHUNKING* && $output != *PIPELINING* ]]
+	run talk plain "$SUBMISSION_PORT" 'EHLO me' "$LOGIN" \
+		'MAIL FROM:<dot-nobody-x@example.org>' \
+		'RCPT TO:<u@example.org>' $'BDAT 3 LAST\r\nno' \
+		RSET 'MAIL FROM:<dot-later-x@example.org>' \
+		'RCPT TO:<u@example.org>' $'BDAT 3 LAST\r\nno' \
+		RSET 'MAIL FROM:<>' 'RCPT TO:<u@example.org>' \
+		DATA $'X-Refuse: like this\r\n\r\n.' \
+		'MAIL FROM:<>' 'RCPT TO:<u@example.org>' "$bdat" QUIT
+	assert_contains "$output" $'\n554 5.7.1'
+	assert_contains "$output" $'\n451 4.3.0'
+	assert_contains "$output" $'\n550 5.7.1 like this'
+	await_mail 1
+	assert_eq $'Subject: y\n\nyes' "$(mail_as_sent "$MAILDIR"/new/*)"
+}
+
+@test "postfix: bearer tokens; restarted on the same ports; sent on" {
+	local old token
+	OAUTH=1 start_postfix
+	old=$(grep PORT "$SERVER/env")
+	OAUTH=1 "$RIGS/postfix" restart "$SERVER"
+	assert_eq "$old" "$(grep PORT "$SERVER/env")"
+	token=$("$RIGS/postfix" token "$SERVER" ada@example.org)
+	run talk plain "$SUBMISSION_PORT" 'EHLO me' "AUTH XOAUTH2 $(printf \
+		'user=ada@example.org\1auth=Bearer %s\1\1' "$token" |
+		base64 -w 0)" QUIT
+	assert_contains "$output" "OAUTHBEARER"
+	assert_contains "$output" $'\n235 '
+	RELAYHOST=127.0.0.1:$RELAY_PORT "$RIGS/postfix" start \
+		"$BATS_TEST_TMPDIR/before"
+	letter u@example.org x
+	talk plain "$(. "$BATS_TEST_TMPDIR/before/env" && echo "$RELAY_PORT")" \
+		'EHLO me' "${LETTER[@]}" QUIT
+	await_mail 1
+}
+
+@test "postfix: Dovecot's submission server in front of it" {
+	cd "$BATS_TEST_TMPDIR"
+	start_postfix
+	SUBMISSION=127.0.0.1:$RELAY_PORT "$RIGS/dovecot" start d
+	letter u@example.org x
+	run talk smtp "$(. d/env && echo "$SUBMISSION_PORT")" 'EHLO me' \
+		"$LOGIN" "${LETTER[@]}" QUIT
+	assert_contains "$output" "CHUNKING"
+	await_mail 1
+}
+
+@test "postfix: extra configuration wins; says why it does not start" {
+	EXTRA='message_size_limit = 1234' start_postfix
+	run talk plain "$SUBMISSION_PORT" 'EHLO me' QUIT
+	assert_contains "$output" "250-SIZE 1234"
+	EXTRA='setgid_group = no-such-group' run "$RIGS/postfix" start \
+		"$BATS_TEST_TMPDIR/d"
+	assert_status 1
+	assert_contains "$output" no-such-group
+	run "$RIGS/postfix" start "$SERVER"
+	assert_status 1
+}
+
+@test "exim: mail, refusals, logins, TLS; gone when stopped" {
+	cd "$BATS_TEST_TMPDIR"
+	start_exim
+	assert_submission
+	assert_offered PIPELINING PIPECONNECT PRDR 8BITMIME SMTPUTF8 DSN \
+		STARTTLS CHUNKING LOGIN
+	run talk plain "$SUBMISSION_PORT" 'EHLO me' "$LOGIN" \
+		'MAIL FROM:<dot-nobody-x@example.org>' \
+		'RCPT TO:<u@example.org>' $'BDAT 4 LAST\r\nno' \
+		'MAIL FROM:<dot-later-x@example.org>' \
+		'RCPT TO:<u@example.org>' DATA $'no\r\n.' QUIT
+	assert_contains "$output" $'\n554 5.7.1'
+	assert_contains "$output" $'\n451 4.3.0'
+	stop_server
+	assert_gone
+}
+
+@test "opensmtpd: mail, refusals; gone when stopped" {
+	start_opensmtpd
+	letter u@example.org x
+	run talk plain "$RELAY_PORT" 'EHLO me' \
+		'MAIL FROM:<nobody-x@example.org>' \
+		'MAIL FROM:<later-x@example.org>' \
+		'MAIL FROM:<ada@example.org>' "${refused_rcpts[@]}" RSET \
+		"${LETTER[@]}" QUIT
+	assert_refused "$output"
+	[[ $output != *CHUNKING* && $output != *PIPELINING* ]]
+	await_mail 1
+	mail_as_sent "$MAILDIR"/new/* | grep -v '^Date:\|^Message-ID:' |
+		diff <(printf 'Subject: x\n\n.\n') -
+	stop_server
+	assert_gone
+}
+
+@test "exim and opensmtpd: restarted on the same ports" {
+	local kind old
+	for kind in exim opensmtpd; do
+		start_server $kind
+		old=$(grep PORT "$SERVER/env")
+		"$RIGS/$kind" restart "$SERVER"
+		assert_eq "$old" "$(grep PORT "$SERVER/env")"
+		run talk plain "$RELAY_PORT" 'EHLO me' QUIT
+		assert_contains "$output" 8BITMIME
+	done
 }
 
 @test "feed: the same mail every time, in the size asked for" {
