@@ -17,6 +17,9 @@
 #define DAY (24 * HOUR)
 #define DURATION_MAX (INT64_C(10000) * DAY)
 
+static const char month_names[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 bool
 time_duration(const char *s, int64_t *ms_r)
 {
@@ -148,6 +151,52 @@ time_utc(int year, int month, int day, int hour, int min, int sec)
 	return ((days * 24 + hour) * 60 + min) * 60 + sec;
 }
 
+/* The date of a day, counted from 1970-01-01, in the years 1 to 9999. */
+static void
+date_of(int64_t day, int *year_r, int *month_r, int *day_r)
+{
+	int year = (int)((day + 719162) * 400 / 146097) + 1, month = 1;
+
+	/* The mean length of a year is right to within one. */
+	while (year > 1 && time_utc(year, 1, 1, 0, 0, 0) / 86400 > day)
+		year--;
+	while (year < 9999 && time_utc(year + 1, 1, 1, 0, 0, 0) / 86400 <= day)
+		year++;
+	while (
+	    month < 12 && time_utc(year, month + 1, 1, 0, 0, 0) / 86400 <= day)
+		month++;
+	*year_r = year;
+	*month_r = month;
+	*day_r = (int)(day - time_utc(year, month, 1, 0, 0, 0) / 86400) + 1;
+}
+
+static int64_t
+within(int64_t v, int64_t least, int64_t most)
+{
+	return v < least ? least : v > most ? most : v;
+}
+
+void
+time_mail(int64_t t, int zone, char out_r[TIME_MAIL])
+{
+	static const char days[][4] = {
+	    "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+	const int64_t first = time_utc(1, 1, 1, 0, 0, 0);
+	const int64_t last = time_utc(9999, 12, 31, 23, 59, 59);
+	int east = (int)within(zone, -1439, 1439);
+	int year, month, day, of_day, off = east < 0 ? -east : east;
+	int64_t n; /* days since 0001-01-01, a Monday */
+
+	t = within(within(t, first, last) + east * 60, first, last) - first;
+	n = t / 86400;
+	of_day = (int)(t % 86400);
+	date_of(n + first / 86400, &year, &month, &day);
+	snprintf(out_r, TIME_MAIL, "%s, %d %s %04d %02d:%02d:%02d %c%02d%02d",
+	    days[n % 7], day, month_names[month - 1], year, of_day / 3600,
+	    of_day / 60 % 60, of_day % 60, east < 0 ? '-' : '+', off / 60,
+	    off % 60);
+}
+
 /* n digits at p as a number; -1 when they are not digits. */
 static int
 digits_at(const char *p, size_t n)
@@ -160,12 +209,10 @@ digits_at(const char *p, size_t n)
 static int
 month_at(const char *p)
 {
-	static const char *const names[] = {"jan", "feb", "mar", "apr", "may",
-	    "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
 	int i;
 
 	for (i = 0; i < 12; i++)
-		if (strncasecmp(p, names[i], 3) == 0)
+		if (strncasecmp(p, month_names[i], 3) == 0)
 			return i + 1;
 	return -1;
 }

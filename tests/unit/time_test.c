@@ -2,6 +2,7 @@
  * Durations, sizes and dates, the dates against the C library's calendar.
  */
 
+#include <limits.h>
 #include <time.h>
 
 #include "base/time.h"
@@ -178,6 +179,49 @@ test_against_libc(void)
 	ok(tap_failed == 0, "20,000 random times agree with gmtime");
 }
 
+/* As strftime() writes what gmtime() says, and back. */
+static void
+test_mail(void)
+{
+	static const struct {
+		int64_t t;
+		int zone;
+		const char *want;
+	} rows[] = {
+	    {0, 0, "Thu, 1 Jan 1970 00:00:00 +0000"},
+	    {1795510800, 60, "Tue, 24 Nov 2026 10:00:00 +0100"},
+	    {951868799, -210, "Tue, 29 Feb 2000 20:29:59 -0330"},
+	    {-1, 0, "Wed, 31 Dec 1969 23:59:59 +0000"},
+	    {INT64_MIN, -60, "Mon, 1 Jan 0001 00:00:00 -0100"},
+	    {INT64_MAX, 60, "Fri, 31 Dec 9999 23:59:59 +0100"},
+	    {0, INT_MAX, "Thu, 1 Jan 1970 23:59:00 +2359"},
+	    {0, INT_MIN, "Wed, 31 Dec 1969 00:01:00 -2359"},
+	};
+	char text[TIME_MAIL], want[TIME_MAIL];
+	struct tm tm;
+	time_t t;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		time_mail(rows[i].t, rows[i].zone, text);
+		is_str(text, rows[i].want, "mail %zu", i);
+	}
+	for (i = 0; i < 20000; i++) {
+		t = (time_t)prng(UINT32_MAX) * (1 + prng(50)) -
+		    (i % 2 == 0 ? 62135596800 : 0);
+		time_mail(t, 0, text);
+		gmtime_r(&t, &tm);
+		snprintf(want, sizeof(want),
+		    "%.3s, %d %.3s %04d %02d:%02d:%02d",
+		    &"SunMonTueWedThuFriSat"[3 * tm.tm_wday], tm.tm_mday,
+		    &"JanFebMarAprMayJunJulAugSepOctNovDec"[3 * tm.tm_mon],
+		    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		quiet(strncmp(text, want, strlen(want)) == 0, "%s is %s", text,
+		    want);
+	}
+	ok(tap_failed == 0, "20,000 random dates agree with gmtime");
+}
+
 static void
 test_imap(void)
 {
@@ -210,5 +254,6 @@ main(void)
 	test_calendar();
 	test_against_libc();
 	test_imap();
+	test_mail();
 	return done();
 }
