@@ -10,8 +10,8 @@ PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 VERSION = 0.1
 
-BASE =	mem err span buf wire time words suggest glob enc utf7 uidset url \
-	address address_form header
+BASE =	mem err span buf wire time words suggest glob enc encword utf7 uidset \
+	url address address_form header
 PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 	imap_item imap_reply imap_session smtp_caps smtp smtp_reply \
 	smtp_session
