@@ -188,24 +188,6 @@ run_all(const struct options *o, const struct fetch *list, size_t n)
 	return code;
 }
 
-static void
-load(struct command_line *cl, struct conf *c, bool has_url)
-{
-	char *path = cl->config != NULL ? mem_strdup(cl->config)
-	             : has_url          ? NULL
-	                                : conf_default_path();
-
-	if (path != NULL)
-		conf_read(c, path);
-	else if (!has_url)
-		conf_error(c, NULL,
-		    "no configuration: there is neither "
-		    "~/.config/mailroom/config nor /etc/mailroom/config; see "
-		    "mailroom.conf(5), or give a URL: fetchd "
-		    "imaps://you@imap.example.org ~/Mail/in");
-	free(path);
-}
-
 static int
 run(struct command_line *cl, struct conf *c, int argc, char **argv)
 {
@@ -214,7 +196,10 @@ run(struct command_line *cl, struct conf *c, int argc, char **argv)
 	size_t i, n = 0;
 	int code;
 
-	load(cl, c, has_url);
+	if (cl->config != NULL || !has_url)
+		conf_load(c, cl->config,
+		    "give a URL: fetchd imaps://you@imap.example.org "
+		    "~/Mail/in");
 	options_fetches(c, (const char *const *)argv, (size_t)argc, &list, &n);
 	code = conf_report(c);
 	if (code == 0)
@@ -232,17 +217,13 @@ main(int argc, char **argv)
 {
 	struct command_line cl = {.config = NULL};
 	struct conf c;
-	int code, v;
+	int code;
 
 	log_init("fetchd", LOG_L_NORMAL);
 	conf_init(&c);
 	code = parse(argc, argv, &cl, &c);
 	if (code == -1) {
-		v = cl.options.verbose;
-		log_init("fetchd", v < 0    ? LOG_L_QUIET
-				   : v == 0 ? LOG_L_NORMAL
-				   : v == 1 ? LOG_L_INFO
-					    : LOG_L_TRACE);
+		log_init("fetchd", log_level_of(cl.options.verbose));
 		if (cl.syslog)
 			log_syslog();
 		stop_install();

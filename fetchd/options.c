@@ -5,73 +5,34 @@
 
 #include "options.h"
 
-#include <sys/stat.h>
-
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sha2.h>
-
-#include "base/enc.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "base/suggest.h"
 #include "base/time.h"
-#include "os/file.h"
+#include "os/command.h"
+#include "os/store.h"
 
 #define COMMAND_TIMEOUT (5 * 60 * 1000)
 #define POLL_DEFAULT (5 * 60 * 1000)
 #define IDLE_DEFAULT (9 * 60 * 1000) /* RFC 2177: under 29 min; NAT less */
 
-/* "'X' is none of a b c (did you mean 'b'?)" */
-static int
-none_of(struct err *e, const char *word, const char *const *names, size_t n)
-{
-	const char *near = suggest(word, names, n);
-	struct buf list;
-	size_t i;
-
-	buf_init(&list, 256);
-	for (i = 0; i < n; i++)
-		buf_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
-	err_set(e, ERR_CONFIG, "'%s' is none of: %s%s%s%s", word,
-	    buf_cstr(&list), near != NULL ? " (did you mean '" : "",
-	    near != NULL ? near : "", near != NULL ? "'?)" : "");
-	buf_clear(&list);
-	return -1;
-}
-
-#define NONE_OF(e, word, names) \
-	none_of(e, word, names, sizeof(names) / sizeof((names)[0]))
-
-/* What follows the first word of the text, as written. */
-static const char *
-rest_of(const struct conf_line *l)
-{
-	struct span s = span_of(l->text), word;
-
-	if (!span_word(&s, &word))
-		return "";
-	s = span_trim(s);
-	return s.n > 0 ? s.p : "";
-}
-
 static int
 parse_from(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
-	static const char *const names[] = {"pop3", "imap"};
+	static const char *const names[] = {"pop3", "imap", NULL};
+	const char *proto = l->args.n > 0 ? l->args.v[0] : "";
 	struct fetch *f = target;
 	size_t i;
 
 	(void)c;
 	words_clear(&f->folders);
-	if (l->args.n == 0 || (strcmp(l->args.v[0], "pop3") != 0 &&
-				  strcmp(l->args.v[0], "imap") != 0))
-		return NONE_OF(e, l->args.n > 0 ? l->args.v[0] : "", names);
-	f->imap = strcmp(l->args.v[0], "imap") == 0;
+	if (strcmp(proto, "pop3") != 0 && strcmp(proto, "imap") != 0)
+		return suggest_none_of(proto, names, e);
+	f->imap = strcmp(proto, "imap") == 0;
 	if (!f->imap && l->args.n > 1)
 		return err_set(
 		    e, ERR_CONFIG, "POP3 has no folders: '%s'", l->args.v[1]);
@@ -89,38 +50,23 @@ add_target(struct fetch *f, enum target_kind kind)
 	return &f->targets[f->n_targets++];
 }
 
-/* Checks that a command line splits, so that the error has its place. */
-static int
-check_command(const char *line, struct err *e)
-{
-	struct words w;
-	int rv;
-
-	words_init(&w);
-	rv = words_split(&w, line, false, e);
-	if (rv == 0 && w.n == 0)
-		rv = err_set(e, ERR_CONFIG, "no command");
-	words_clear(&w);
-	return rv;
-}
-
 static int
 parse_deliver(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
-	static const char *const names[] = {"maildir", "mbox", "pipe"};
+	static const char *const names[] = {"maildir", "mbox", "pipe", NULL};
 	struct fetch *f = target;
 	const char *kind = l->args.n > 0 ? l->args.v[0] : "";
 
 	if (strcmp(kind, "pipe") == 0) {
-		if (check_command(rest_of(l), e) == -1)
+		if (command_check(conf_rest(l), e) == -1)
 			return -1;
 		/* Its place among the commands is known when all are. */
-		add_target(f, TARGET_PIPE)->path = mem_strdup(rest_of(l));
+		add_target(f, TARGET_PIPE)->path = mem_strdup(conf_rest(l));
 		return 0;
 	}
 	if (strcmp(kind, "maildir") != 0 && strcmp(kind, "mbox") != 0)
-		return NONE_OF(e, kind, names);
+		return suggest_none_of(kind, names, e);
 	if (l->args.n != 2)
 		return err_set(
 		    e, ERR_CONFIG, "'deliver %s' wants one path", kind);
@@ -141,7 +87,7 @@ parse_filter(void *target, const struct conf *c, const struct conf_line *l,
 	struct fetch *f = target;
 
 	(void)c;
-	if (check_command(l->text, e) == -1)
+	if (command_check(l->text, e) == -1)
 		return -1;
 	words_add(&f->commands, l->text);
 	f->n_filters++;
@@ -174,7 +120,7 @@ static int
 parse_keep(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
-	static const char *const names[] = {"always", "never", "14d"};
+	static const char *const names[] = {"always", "never", "14d", NULL};
 	struct fetch *f = target;
 	const char *v = l->args.n == 1 ? l->args.v[0] : "";
 
@@ -184,7 +130,7 @@ parse_keep(void *target, const struct conf *c, const struct conf_line *l,
 	else if (strcmp(v, "never") == 0)
 		f->keep = 0;
 	else if (!time_duration(v, &f->keep))
-		return NONE_OF(e, v, names);
+		return suggest_none_of(v, names, e);
 	return 0;
 }
 
@@ -192,12 +138,13 @@ static int
 parse_mark(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
-	static const char *const names[] = {"seen"};
+	static const char *const names[] = {"seen", NULL};
+	const char *mark = l->args.n == 1 ? l->args.v[0] : "";
 	struct fetch *f = target;
 
 	(void)c;
-	if (l->args.n != 1 || strcmp(l->args.v[0], "seen") != 0)
-		return NONE_OF(e, l->args.n > 0 ? l->args.v[0] : "", names);
+	if (strcmp(mark, "seen") != 0)
+		return suggest_none_of(mark, names, e);
 	f->mark_seen = true;
 	return 0;
 }
@@ -206,7 +153,7 @@ static int
 parse_max_size(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
-	static const char *const names[] = {"skip", "headers"};
+	static const char *const names[] = {"skip", "headers", NULL};
 	struct fetch *f = target;
 
 	(void)c;
@@ -219,7 +166,7 @@ parse_max_size(void *target, const struct conf *c, const struct conf_line *l,
 	if (l->args.n == 2 && strcmp(l->args.v[1], "headers") == 0)
 		f->oversize = OVERSIZE_HEADERS;
 	else if (l->args.n == 2 && strcmp(l->args.v[1], "skip") != 0)
-		return NONE_OF(e, l->args.v[1], names);
+		return suggest_none_of(l->args.v[1], names, e);
 	return 0;
 }
 
@@ -227,7 +174,7 @@ static int
 parse_limit(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
-	static const char *const names[] = {"messages", "bytes"};
+	static const char *const names[] = {"messages", "bytes", NULL};
 	struct fetch *f = target;
 	bool ok;
 
@@ -244,7 +191,7 @@ parse_limit(void *target, const struct conf *c, const struct conf_line *l,
 		ok = time_size(l->args.v[1], &f->limit_bytes) &&
 		     f->limit_bytes > 0;
 	else
-		return NONE_OF(e, l->args.v[0], names);
+		return suggest_none_of(l->args.v[0], names, e);
 	if (!ok)
 		return err_set(e, ERR_CONFIG,
 		    "'%s' is not a number that "
@@ -257,7 +204,7 @@ static int
 parse_add_header(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
-	static const char *const names[] = {"received", "delivered-to"};
+	static const char *const names[] = {"received", "delivered-to", NULL};
 	struct fetch *f = target;
 	size_t i;
 
@@ -268,7 +215,7 @@ parse_add_header(void *target, const struct conf *c, const struct conf_line *l,
 		else if (strcmp(l->args.v[i], "delivered-to") == 0)
 			f->add_delivered_to = true;
 		else
-			return NONE_OF(e, l->args.v[i], names);
+			return suggest_none_of(l->args.v[i], names, e);
 	}
 	return 0;
 }
@@ -348,26 +295,20 @@ fetch_clear(struct fetch *f)
 /* --- what must go together ------------------------------------------------------ */
 
 static void
-complain(struct conf *c, const struct conf_section *s, const char *text)
-{
-	const struct conf_line at = {.file = s->file, .line = s->line};
-
-	conf_error(
-	    c, s->file != NULL ? &at : NULL, "fetch %s: %s", s->name, text);
-}
-
-static void
 check_imap_only(
     struct conf *c, const struct conf_section *s, const struct fetch *f)
 {
 	if (f->imap)
 		return;
 	if (f->archive != NULL)
-		complain(c, s, "'archive' needs IMAP folders: POP3 has none");
+		conf_complain(
+		    c, s, "'archive' needs IMAP folders: POP3 has none");
 	if (f->mark_seen)
-		complain(c, s, "'mark seen' needs IMAP: POP3 has no flags");
+		conf_complain(
+		    c, s, "'mark seen' needs IMAP: POP3 has no flags");
 	if (f->select == SELECT_UNSEEN)
-		complain(c, s, "'select unseen' needs IMAP: POP3 has no flags");
+		conf_complain(
+		    c, s, "'select unseen' needs IMAP: POP3 has no flags");
 }
 
 static void
@@ -378,11 +319,11 @@ check_server(struct conf *c, const struct conf_section *s, struct fetch *f)
 	if (a->tunnel != NULL || a->discover)
 		return;
 	if (f->imap && a->imap.host == NULL)
-		complain(c, s,
+		conf_complain(c, s,
 		    "no IMAP server: add 'imap imaps://HOST' to its "
 		    "account");
 	if (!f->imap && a->pop3.host == NULL)
-		complain(c, s,
+		conf_complain(c, s,
 		    "no POP3 server: add 'pop3 pop3s://HOST' to its "
 		    "account");
 }
@@ -400,19 +341,21 @@ check_fetch(struct conf *c, const struct conf_section *s, struct fetch *f,
 	check_server(c, s, f);
 	check_imap_only(c, s, f);
 	if (f->n_targets == 0)
-		complain(c, s,
+		conf_complain(c, s,
 		    "nowhere to deliver to: add 'deliver maildir "
 		    "~/Mail/in'");
 	for (i = 0; i < f->n_targets; i++)
 		out = out || f->targets[i].kind == TARGET_STDOUT;
 	if (f->headers_only && f->archive != NULL)
-		complain(c, s,
+		conf_complain(c, s,
 		    "'headers-only' never removes anything: "
 		    "'archive' cannot go with it");
 	if (f->poll < 1000 || f->idle < 1000)
-		complain(c, s, "'poll' and 'idle' must be a second or more");
+		conf_complain(
+		    c, s, "'poll' and 'idle' must be a second or more");
 	if (f->account.user == NULL)
-		complain(c, s, "no user: add 'user NAME' or 'address ADDRESS'");
+		conf_complain(
+		    c, s, "no user: add 'user NAME' or 'address ADDRESS'");
 	if (f->imap && f->folders.n == 0)
 		words_add(&f->folders, "INBOX");
 }
@@ -436,21 +379,12 @@ place_commands(struct fetch *f)
 }
 
 static void
-set_state(struct conf *c, struct fetch *f, const char *id)
+set_state(struct conf *c, struct fetch *f, const char *name)
 {
-	struct err e = {0};
-	struct buf name;
-	char *dir;
+	struct err e;
 
-	if (file_state_dir("fetchd", &dir, &e) == -1) {
+	if (store_path("fetchd", name, &f->state, &e) == -1)
 		conf_error(c, NULL, "%s", e.text);
-		return;
-	}
-	buf_init(&name, 1024);
-	enc_percent(&name, span_of(id));
-	f->state = mem_printf("%s/%s.db", dir, buf_cstr(&name));
-	buf_clear(&name);
-	free(dir);
 }
 
 /* --- sections and URLs ------------------------------------------------------------ */
@@ -460,26 +394,15 @@ read_section(struct conf *c, struct conf_section *s, struct fetch *f)
 {
 	enum { FROM_AT = 0 }; /* its place in fetch_keys */
 	bool given[sizeof(fetch_keys) / sizeof(fetch_keys[0])] = {false};
-	struct conf_section *a = conf_account(c, s);
-	const struct conf_table in_account[] = {
-	    {.keys = account_keys, .target = &f->account, .kind = CONF_ACCOUNT},
-	    {.keys = fetch_keys, .kind = CONF_FETCH},
-	};
-	const struct conf_table in_fetch[] = {
-	    {.keys = account_keys, .target = &f->account, .kind = CONF_ACCOUNT},
-	    {.keys = fetch_keys,
-		.target = f,
-		.given = given,
-		.kind = CONF_FETCH},
-	};
+	const struct conf_table own = {.keys = fetch_keys,
+	    .target = f,
+	    .given = given,
+	    .kind = CONF_FETCH};
 
 	fetch_init(f);
 	f->name = mem_strdup(s->name);
-	f->account.name = mem_strdup(a != NULL ? a->name : s->name);
-	if (a != NULL)
-		conf_apply(c, a, in_account, 2);
-	conf_apply(c, s, in_fetch, 2);
-	account_check(&f->account, c, a != NULL ? a : s);
+	account_apply(&f->account, c, s, &own);
+	account_check(&f->account, c, s);
 	check_fetch(c, s, f, given[FROM_AT]);
 	place_commands(f);
 	set_state(c, f, s->name);
@@ -498,35 +421,19 @@ named_sections(struct conf *c, const char *const *args, size_t n_args,
     struct fetch **list, size_t *n)
 {
 	struct conf_section *s;
-	const char **names;
-	const char *near;
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < n_args; i++) {
-		s = conf_find(c, CONF_FETCH, args[i]);
-		if (s != NULL) {
+	for (i = 0; i < n_args; i++)
+		if ((s = conf_need(c, CONF_FETCH, args[i])) != NULL)
 			add_section(c, s, list, n);
-			continue;
-		}
-		names = mem_array(c->n, sizeof(*names));
-		for (k = 0; k < c->n; k++)
-			names[k] = c->sections[k].kind == CONF_FETCH
-			               ? c->sections[k].name
-			               : "";
-		near = suggest(args[i], names, c->n);
-		conf_error(c, NULL, "no 'fetch %s' in the configuration%s%s%s",
-		    args[i], near != NULL ? " (did you mean '" : "",
-		    near != NULL ? near : "", near != NULL ? "'?)" : "");
-		free(names);
-	}
 }
 
 /* The state belongs to the pair (URL, destinations). */
 static void
 set_url_state(struct conf *c, struct fetch *f, const char *url)
 {
-	char hex[SHA256_DIGEST_STRING_LENGTH], *id;
 	struct buf all;
+	char *name;
 	size_t i;
 
 	buf_init(&all, 1 << 20);
@@ -537,48 +444,55 @@ set_url_state(struct conf *c, struct fetch *f, const char *url)
 		    : f->targets[i].kind == TARGET_PIPE
 			? f->commands.v[f->targets[i].command]
 			: "-");
-	SHA256Data((const uint8_t *)buf_span(&all).p, buf_span(&all).n, hex);
-	hex[16] = '\0';
-	id = mem_printf("url-%s", hex);
-	free(f->state);
-	set_state(c, f, id);
-	free(id);
+	name = store_name(buf_span(&all));
+	set_state(c, f, name);
+	free(name);
 	buf_clear(&all);
+}
+
+/* The URL's path is a folder. */
+static void
+set_folder(struct conf *c, struct fetch *f, const struct url *url)
+{
+	char *shown;
+
+	if (url->path == NULL)
+		return;
+	if (f->imap) {
+		words_add(&f->folders, url->path);
+		return;
+	}
+	shown = url_show(url);
+	conf_error(c, NULL, "%s: POP3 has no folders", shown);
+	free(shown);
 }
 
 static void
 from_url(
     struct conf *c, const char *const *args, size_t n_args, struct fetch *f)
 {
-	struct err e = {0};
-	struct url url;
-	char *shown;
+	enum url_proto proto;
+	const struct url *url;
+	struct err e;
 
 	fetch_init(f);
-	if (url_parse(args[0], &url, &e) == -1) {
+	if (account_from_url(&f->account, args[0], &proto, &e) == -1) {
 		conf_error(c, NULL, "%s", e.text);
 		return;
 	}
-	if (url.proto != URL_IMAP && url.proto != URL_POP3)
+	url = account_url(&f->account, proto);
+	f->name = mem_strdup(url->host);
+	f->imap = proto == URL_IMAP;
+	if (proto != URL_IMAP && proto != URL_POP3)
 		conf_error(c, NULL, "%s://: fetchd fetches by IMAP or POP3",
-		    url_scheme(&url));
-	shown = url_show(&url);
-	f->name = mem_strdup(url.host);
-	f->imap = url.proto == URL_IMAP;
-	f->account.name = mem_strdup(url.host);
-	if (url.user != NULL)
-		f->account.user = mem_strdup(url.user);
-	if (url.path != NULL && !f->imap)
-		conf_error(c, NULL, "%s: POP3 has no folders", shown);
-	else if (url.path != NULL)
-		words_add(&f->folders, url.path);
+		    url_scheme(url));
+	else
+		set_folder(c, f, url);
 	if (n_args > 1)
 		add_target(f, TARGET_MAILDIR)->path = conf_path(c, args[1]);
 	if (n_args > 2)
 		conf_error(
 		    c, NULL, "'%s': only one Maildir goes with a URL", args[2]);
-	*(f->imap ? &f->account.imap : &f->account.pop3) = url;
-	free(shown);
 }
 
 static void
@@ -586,10 +500,8 @@ url_fetch(struct conf *c, const char *const *args, size_t n_args,
     struct fetch **list, size_t *n)
 {
 	struct fetch *f = *list = mem_alloc(sizeof(*f));
-	const struct conf_table tables[] = {
-	    {.keys = account_keys, .target = &f->account, .kind = CONF_ACCOUNT},
-	    {.keys = fetch_keys, .target = f, .kind = CONF_FETCH},
-	};
+	const struct conf_table own = {
+	    .keys = fetch_keys, .target = f, .kind = CONF_FETCH};
 	struct conf_section *s;
 
 	*n = 1;
@@ -597,7 +509,7 @@ url_fetch(struct conf *c, const char *const *args, size_t n_args,
 	if (c->errors.n > 0)
 		return;
 	s = conf_section(c, CONF_FETCH, f->name);
-	conf_apply(c, s, tables, 2);
+	account_apply(&f->account, c, s, &own);
 	account_check(&f->account, c, s);
 	check_fetch(c, s, f, true);
 	place_commands(f);

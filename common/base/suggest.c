@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 #define WORD_MAX 48 /* longer ones are no slip of the finger */
 
 static size_t
@@ -74,4 +76,23 @@ suggest_hint(const char *word, const char *const *candidates, size_t n,
 	if (near != NULL)
 		snprintf(out_r, SUGGEST_HINT, " (did you mean '%s'?)", near);
 	return out_r;
+}
+
+int
+suggest_none_of(const char *word, const char *const *names, struct err *e)
+{
+	char hint[SUGGEST_HINT];
+	struct buf list;
+	size_t n;
+
+	buf_init(&list, sizeof(e->text));
+	for (n = 0; names[n] != NULL; n++)
+		buf_printf(&list, "%s%s", n > 0 ? ", " : "", names[n]);
+	if (word == NULL || *word == '\0')
+		err_set(e, ERR_CONFIG, "needs one of: %s", buf_cstr(&list));
+	else
+		err_set(e, ERR_CONFIG, "'%s' is none of: %s%s", word,
+		    buf_cstr(&list), suggest_hint(word, names, n, hint));
+	buf_clear(&list);
+	return -1;
 }

@@ -39,21 +39,6 @@ static const struct service {
     [URL_SMTP] = {"mail submission", "_submissions", "_submission"},
 };
 
-static const struct url *
-given(const struct account *a, enum url_proto proto)
-{
-	switch (proto) {
-	case URL_IMAP:
-		return &a->imap;
-	case URL_POP3:
-		return &a->pop3;
-	case URL_SMTP:
-	case URL_LMTP:
-		break;
-	}
-	return &a->smtp;
-}
-
 static int
 look_up(
     const struct service *s, const char *domain, struct url *url, struct err *e)
@@ -92,7 +77,7 @@ int
 server_open(struct server *s, const struct account *a, enum url_proto proto,
     struct err *e)
 {
-	*s = (struct server){.account = a, .url = given(a, proto)};
+	*s = (struct server){.account = a, .url = account_url(a, proto)};
 	if (load_tls(a, &s->tls, e) == -1)
 		return -1;
 	if (s->url->host != NULL)

@@ -121,6 +121,67 @@ account_clear(struct account *a)
 	account_init(a);
 }
 
+/* --- where it comes from ------------------------------------------------- */
+
+const struct url *
+account_url(const struct account *a, enum url_proto proto)
+{
+	switch (proto) {
+	case URL_IMAP:
+		return &a->imap;
+	case URL_POP3:
+		return &a->pop3;
+	case URL_SMTP:
+	case URL_LMTP:
+		break;
+	}
+	return &a->smtp;
+}
+
+/* The section that says who the account is. */
+static const struct conf_section *
+section_of(struct conf *c, const struct conf_section *s)
+{
+	const struct conf_section *a =
+	    s->file != NULL ? conf_account(c, s) : NULL;
+
+	return a != NULL ? a : s;
+}
+
+void
+account_apply(struct account *a, struct conf *c, const struct conf_section *s,
+    const struct conf_table *own)
+{
+	const struct conf_section *base = section_of(c, s);
+	struct conf_table tables[] = {
+	    {.keys = account_keys, .target = a, .kind = CONF_ACCOUNT},
+	    {.keys = own->keys, .kind = own->kind},
+	};
+
+	if (base != s)
+		conf_apply(c, base, tables, 2);
+	tables[1] = *own;
+	conf_apply(c, s, tables, 2);
+}
+
+int
+account_from_url(
+    struct account *a, const char *text, enum url_proto *proto_r, struct err *e)
+{
+	struct url u;
+
+	if (url_parse(text, &u, e) == -1)
+		return -1;
+	a->name = mem_strdup(u.host);
+	if (u.user != NULL)
+		a->user = mem_strdup(u.user);
+	*proto_r = u.proto;
+	*(u.proto == URL_IMAP     ? &a->imap
+	    : u.proto == URL_POP3 ? &a->pop3
+				  : &a->smtp) = u;
+	return 0;
+}
+
 /* --- checks -------------------------------------------------------------- */
 
 /* A checker's context: where to complain. */
@@ -217,8 +278,9 @@ check_login(const struct account *a, const struct check *k)
 }
 
 void
-account_check(struct account *a, struct conf *c, const struct conf_section *s)
+account_check(struct account *a, struct conf *c, const struct conf_section *own)
 {
+	const struct conf_section *s = section_of(c, own);
 	struct check k = {.c = c, .name = s->name};
 
 	k.at.file = s->file;

@@ -52,11 +52,36 @@ extern const char *const account_auth_names[];
 void account_init(struct account *);
 void account_clear(struct account *);
 
+/* The URL of the server that speaks the protocol, SMTP or LMTP being one; its
+ * host is NULL when the account names none.  Borrowed. */
+const struct url *account_url(const struct account *, enum url_proto);
+
+/*
+ * Applies what the configuration says to the account and to the tool's own
+ * struct: the lines of the account section that a fetch, sync or send section
+ * uses, then its own, then the overrides.  Each replaces what came before, or
+ * what was in the structs already; these must be initialised.  `own` has the
+ * tool's keywords and its kind of section.  A section made by conf_section()
+ * is no user's, and uses no account.
+ */
+void account_apply(struct account *, struct conf *, const struct conf_section *,
+    const struct conf_table *own);
+
+/*
+ * A URL on the command line stands in for an account, which must be
+ * initialised: it has this server, the URL's user, and the host for a name.
+ * *proto_r tells which of the servers it is; a folder is still in that one's
+ * path.  As url_parse().
+ */
+int account_from_url(
+    struct account *, const char *url, enum url_proto *proto_r, struct err *);
+
 /*
  * After all was applied: takes the name from the section and the user from
  * the URLs or the address, if they were not given; checks the forms of
  * address, pins, proxy and source address, and what must go together.  Errors
- * go to conf, at the section's place.
+ * go to conf, at the place of the account section that this one uses, else of
+ * this one.
  */
 void account_check(
     struct account *, struct conf *, const struct conf_section *);

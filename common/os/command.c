@@ -24,6 +24,20 @@
 #define GRACE 2000  /* ms between SIGTERM and SIGKILL */
 #define STEP_MAX 50 /* ms between two looks at a child */
 
+int
+command_check(const char *line, struct err *e)
+{
+	struct words w;
+	int rv;
+
+	words_init(&w);
+	rv = words_split(&w, line, false, e);
+	if (rv == 0 && w.n == 0)
+		rv = err_set(e, ERR_CONFIG, "no command");
+	words_clear(&w);
+	return rv;
+}
+
 /* --- starting ------------------------------------------------------------ */
 
 static int

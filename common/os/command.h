@@ -22,6 +22,12 @@ struct command {
 };
 
 /*
+ * Checks that a command line splits and names something, so that a mistake is
+ * told with the place where it stands.  ERR_CONFIG.
+ */
+int command_check(const char *line, struct err *);
+
+/*
  * Starts it; the caller waits for *pid_r.  ERR_CONFIG when it does not split
  * or cannot be executed, with the name of what was not found; ERR_TEMP when
  * there can be no new process.

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/span.h"
+#include "base/suggest.h"
 #include "os/log.h"
 
 #define ERRORS_MAX 200
@@ -132,6 +134,22 @@ conf_error(struct conf *c, const struct conf_line *at, const char *fmt, ...)
 	free(text);
 }
 
+void
+conf_complain(
+    struct conf *c, const struct conf_section *s, const char *fmt, ...)
+{
+	const struct conf_line at = {.file = s->file, .line = s->line};
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = mem_vprintf(fmt, ap);
+	va_end(ap);
+	conf_error(
+	    c, &at, "%s %s: %s", conf_kind_names[s->kind], s->name, text);
+	free(text);
+}
+
 int
 conf_report(const struct conf *c)
 {
@@ -153,6 +171,26 @@ conf_find(struct conf *c, enum conf_kind kind, const char *name)
 		if (c->sections[i].kind == kind &&
 		    strcmp(c->sections[i].name, name) == 0)
 			return &c->sections[i];
+	return NULL;
+}
+
+struct conf_section *
+conf_need(struct conf *c, enum conf_kind kind, const char *name)
+{
+	struct conf_section *s = conf_find(c, kind, name);
+	const char **names;
+	char hint[SUGGEST_HINT];
+	size_t i, n = 0;
+
+	if (s != NULL)
+		return s;
+	names = mem_array(c->n, sizeof(*names));
+	for (i = 0; i < c->n; i++)
+		if (c->sections[i].kind == kind)
+			names[n++] = c->sections[i].name;
+	conf_error(c, NULL, "no '%s %s' in the configuration%s",
+	    conf_kind_names[kind], name, suggest_hint(name, names, n, hint));
+	free(names);
 	return NULL;
 }
 
@@ -182,6 +220,17 @@ conf_account(struct conf *c, const struct conf_section *s)
 	return conf_find(c, CONF_ACCOUNT, l != NULL ? l->args.v[0] : s->name);
 }
 
+const char *
+conf_rest(const struct conf_line *l)
+{
+	struct span s = span_of(l->text), word;
+
+	if (!span_word(&s, &word))
+		return "";
+	s = span_trim(s);
+	return s.n > 0 ? s.p : "";
+}
+
 /* --- paths --------------------------------------------------------------- */
 
 char *
@@ -205,6 +254,22 @@ conf_default_path(void)
 		return path;
 	free(path);
 	return NULL;
+}
+
+void
+conf_load(struct conf *c, const char *path, const char *instead)
+{
+	char *file = path != NULL ? mem_strdup(path) : conf_default_path();
+
+	if (file != NULL)
+		conf_read(c, file);
+	else if (instead != NULL)
+		conf_error(c, NULL,
+		    "no configuration: there is neither "
+		    "~/.config/mailroom/config nor /etc/mailroom/config; see "
+		    "mailroom.conf(5), or %s",
+		    instead);
+	free(file);
 }
 
 char *

@@ -58,6 +58,13 @@ void conf_line_clear(struct conf_line *);
 char *conf_default_path(void);
 
 /*
+ * Reads that file; with path, which wins, the other.  When there is none it is
+ * an error that ends in "or " and `instead`, what else could be done; with
+ * instead NULL it is as good as an empty one.
+ */
+void conf_load(struct conf *, const char *path, const char *instead);
+
+/*
  * Reads a file and what it includes (globs, relative to the including file;
  * at most 16 deep; a file that includes itself is an error).  An included
  * file begins in the section that includes it, and leaves it as it was.
@@ -85,6 +92,10 @@ struct conf_section *conf_section(
     struct conf *, enum conf_kind, const char *name);
 struct conf_section *conf_find(struct conf *, enum conf_kind, const char *name);
 
+/* The same for a section that the user named: that there is none is an error,
+ * with the nearest name; NULL then. */
+struct conf_section *conf_need(struct conf *, enum conf_kind, const char *name);
+
 /*
  * The account section that a section uses: the one that its `account` line
  * names, else the one of its own name; NULL: there is none.
@@ -97,6 +108,14 @@ const struct conf_line *conf_reference(const struct conf_section *);
 /* An error at a line; NULL or a line without a file: at no place. */
 void conf_error(struct conf *, const struct conf_line *, const char *, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* "fetch work: TEXT", where that section begins. */
+void conf_complain(struct conf *, const struct conf_section *, const char *,
+    ...) __attribute__((format(printf, 3, 4)));
+
+/* What follows the first word of the line's arguments, as written; "" when
+ * there is no more.  Borrowed. */
+const char *conf_rest(const struct conf_line *);
 
 /* Types of values.  The struct's member is named in the comment. */
 enum conf_type {

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "base/suggest.h"
@@ -59,26 +58,6 @@ count_keys(const struct conf_table *tables, size_t n)
 
 /* --- values -------------------------------------------------------------- */
 
-/* Lists NULL-terminated names in the error text, the nearest in front. */
-static int
-none_of(const char *word, const char *const *names, struct err *e)
-{
-	char hint[SUGGEST_HINT];
-	struct buf list;
-	size_t n;
-
-	buf_init(&list, sizeof(e->text));
-	for (n = 0; names[n] != NULL; n++)
-		buf_printf(&list, "%s%s", n > 0 ? ", " : "", names[n]);
-	if (word == NULL)
-		err_set(e, ERR_CONFIG, "needs one of: %s", buf_cstr(&list));
-	else
-		err_set(e, ERR_CONFIG, "'%s' is not one of: %s%s", word,
-		    buf_cstr(&list), suggest_hint(word, names, n, hint));
-	buf_clear(&list);
-	return -1;
-}
-
 static int
 one_of(const char *word, const char *const *names, int *i_r, struct err *e)
 {
@@ -89,7 +68,7 @@ one_of(const char *word, const char *const *names, int *i_r, struct err *e)
 			*i_r = i;
 			return 0;
 		}
-	return none_of(word, names, e);
+	return suggest_none_of(word, names, e);
 }
 
 static int
@@ -172,7 +151,7 @@ check_count(const struct conf_key *k, const struct conf_line *l, struct err *e)
 	if (n >= counts[k->type].least && n <= counts[k->type].most)
 		return 0;
 	if (n == 0 && k->type == CONF_ENUM)
-		return none_of(NULL, k->names, e);
+		return suggest_none_of(NULL, k->names, e);
 	if (n == 0)
 		return err_set(e, ERR_CONFIG, "needs a value");
 	return err_set(e, ERR_CONFIG,

@@ -51,6 +51,16 @@ log_init(const char *tool, enum log_level level)
 	self.journal = is_journal();
 }
 
+enum log_level
+log_level_of(int verbose)
+{
+	if (verbose < 0)
+		return LOG_L_QUIET;
+	return verbose == 0   ? LOG_L_NORMAL
+	       : verbose == 1 ? LOG_L_INFO
+	                      : LOG_L_TRACE;
+}
+
 void
 log_syslog(void)
 {

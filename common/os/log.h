@@ -24,7 +24,10 @@ enum log_level {
 };
 
 void log_init(const char *tool, enum log_level); /* tool: borrowed */
-void log_syslog(void);                           /* after log_init() */
+
+/* How often -v was given; -1: -q. */
+enum log_level log_level_of(int verbose);
+void log_syslog(void); /* after log_init() */
 enum log_level log_get(void);
 
 /* Put in front of every line of this process: the account's name, which is

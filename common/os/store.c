@@ -17,7 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sha2.h>
+
+#include "base/buf.h"
+#include "base/enc.h"
 #include "base/mem.h"
+#include "os/file.h"
 #include "os/log.h"
 
 struct store {
@@ -29,6 +34,35 @@ struct query {
 	sqlite3_stmt *stmt;  /* owned */
 	struct store *store; /* borrowed */
 };
+
+/* --- where it is --------------------------------------------------------- */
+
+int
+store_path(const char *tool, const char *name, char **path_r, struct err *e)
+{
+	struct buf file;
+	char *dir;
+
+	if (file_state_dir(tool, &dir, e) == -1)
+		return -1;
+	buf_init(&file, 1024);
+	enc_percent(&file, span_of(name));
+	*path_r = mem_printf("%s/%s.db", dir, buf_cstr(&file));
+	buf_clear(&file);
+	free(dir);
+	return 0;
+}
+
+char *
+store_name(struct span description)
+{
+	char hex[SHA256_DIGEST_STRING_LENGTH];
+
+	SHA256Data((const uint8_t *)description.p, description.n, hex);
+	return mem_printf("url-%.16s", hex);
+}
+
+/* --- opening ------------------------------------------------------------- */
 
 /*
  * Why a system call of SQLite's failed: a full disk is to be told from a bad

@@ -22,6 +22,19 @@ enum store_found {
 };
 
 /*
+ * Where the state of one of a tool's sections is: NAME.db, percent-encoded, in
+ * file_state_dir(); owned by the caller.  As that.
+ */
+int store_path(const char *tool, const char *name, char **path_r, struct err *);
+
+/*
+ * A name for the state of what no section describes: "url-" and a digest of
+ * all that makes it what it is, the URL and where its mail goes.  Owned by the
+ * caller.
+ */
+char *store_name(struct span description);
+
+/*
  * Opens or creates the file and brings it to the newest schema: migrations[k]
  * (SQL, may hold several statements) lifts user_version k to k + 1; n of them.
  * The directory must exist.  After an unclean exit the file's integrity is

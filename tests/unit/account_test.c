@@ -187,7 +187,7 @@ test_rest(void)
 	    "xoauth2");
 	is_str(error_of("auth xoauth2\ntoken-command t\n"), "", "and a token");
 	is_str(error_of("auth sram-sha-1\n"),
-	    "c:2: auth: 'sram-sha-1' is not one of: auto, scram-sha-256-plus, "
+	    "c:2: auth: 'sram-sha-1' is none of: auto, scram-sha-256-plus, "
 	    "scram-sha-1-plus, scram-sha-256, scram-sha-1, oauthbearer, "
 	    "xoauth2, external, cram-md5, plain, login, native, none (did you "
 	    "mean 'scram-sha-1'?)",
@@ -195,6 +195,109 @@ test_rest(void)
 	is_str(error_of("tunnel ssh h\nproxy socks5://h\n"),
 	    "c:1: account 'work': tunnel and proxy exclude each other",
 	    "two ways");
+}
+
+/* A tool's own struct and keywords. */
+static struct own {
+	char *sent;
+	uint64_t number;
+} own;
+static const struct conf_key own_keys[] = {
+    CONF_KEY("sent", STRING, struct own, sent),
+    {.name = "number",
+	.type = CONF_NUMBER,
+	.offset = offsetof(struct own, number),
+	.max = 9},
+    {0},
+};
+
+/* Reads the text's first send section, or one that was made up. */
+static void
+apply(const char *text, const char *override)
+{
+	const struct conf_table table = {
+	    .keys = own_keys, .target = &own, .kind = CONF_SEND};
+	const struct conf_section *s = NULL;
+	size_t i;
+
+	conf_clear(&c);
+	conf_init(&c);
+	free(own.sent);
+	own = (struct own){0};
+	conf_parse(&c, "c", text, strlen(text));
+	if (override != NULL)
+		conf_override(&c, override);
+	for (i = 0; i < c.n && s == NULL; i++)
+		if (c.sections[i].kind == CONF_SEND)
+			s = &c.sections[i];
+	if (s == NULL)
+		s = conf_section(&c, CONF_SEND, "h");
+	account_apply(&a, &c, s, &table);
+	account_check(&a, &c, s);
+}
+
+static void
+test_apply(void)
+{
+	account_clear(&a);
+	apply("account x\nuser u\nsmtp submissions://h\ntimeout 2m\n"
+	      "send b\naccount x\ntimeout 3m\nsent s\n",
+	    "number=3");
+	is_int((long long)c.errors.n, 0, "a section and its account");
+	is_str(a.name, "x", "which has the name");
+	is_str(account_url(&a, URL_SMTP)->host, "h", "and the server");
+	is_str(account_url(&a, URL_LMTP)->host, "h", "be it by LMTP");
+	is_str(account_url(&a, URL_IMAP)->host, NULL, "but no other");
+	is_int(a.timeout, 180000, "the section overrules it");
+	is_str(own.sent, "s", "and has its own");
+	is_int((long long)own.number, 3, "the command line too");
+
+	account_clear(&a);
+	apply("account b\nsent s\nuser u\naddress x\nsend b\ncolour 1\n"
+	      "user v\n",
+	    NULL);
+	is_str(c.errors.v[0],
+	    "c:1: account 'b': address has no address in it; write: Name "
+	    "<user@example.org>",
+	    "what is wrong is told where it stands");
+	is_str(c.errors.v[1], "c:2: 'sent' belongs in a send section",
+	    "in the account");
+	is_str(c.errors.v[2],
+	    "c:6: unknown keyword 'colour' in section "
+	    "'send b'",
+	    "and in the section");
+	is_int((long long)c.errors.n, 3, "once each");
+
+	account_clear(&a);
+	apply("account h\nuser u\n", "smtp=submissions://w@h");
+	is_int((long long)c.errors.n, 0, "no section, but overrides");
+	is_str(a.name, "h", "a name that was made up");
+	is_str(a.user, "w", "does not find an account");
+	free(own.sent);
+}
+
+static void
+test_from_url(void)
+{
+	enum url_proto proto;
+	struct err e;
+
+	account_clear(&a);
+	is_int(account_from_url(&a, "imaps://ada%40x@h/In/box", &proto, &e), 0,
+	    "a URL for an account");
+	is_int(proto, URL_IMAP, "its protocol");
+	is_str(a.name, "h", "its host is the name");
+	is_str(a.user, "ada@x", "its user");
+	is_str(a.imap.path, "In/box", "its folder");
+	account_clear(&a);
+	is_int(account_from_url(&a, "lmtp://h", &proto, &e), 0, "LMTP");
+	is_int(account_url(&a, proto)->port, 24, "goes where SMTP goes");
+	is_str(a.user, NULL, "without a user");
+	account_clear(&a);
+	is_int(
+	    account_from_url(&a, "imaps://a:b@h", &proto, &e), -1, "a bad one");
+	is_int(e.kind, ERR_CONFIG, "is refused");
+	is_str(a.name, NULL, "and leaves nothing");
 }
 
 int
@@ -206,6 +309,8 @@ main(void)
 	test_pins();
 	test_urls();
 	test_rest();
+	test_apply();
+	test_from_url();
 	account_clear(&a);
 	conf_clear(&c);
 	return done();

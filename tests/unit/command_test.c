@@ -140,6 +140,12 @@ test_errors(void)
 	is_int(e.kind, ERR_CONFIG, "is a mistake in the configuration");
 	is_int(run("  ", 1000, 1), -1, "empty");
 	is_str(e.text, "'  ': no command", "said");
+	is_int(command_check("a 'b c' | d", &e), 0, "a good command");
+	is_int(command_check("no-such-command", &e), 0, "need not be there");
+	is_int(command_check(" ", &e), -1, "none");
+	is_str(e.text, "no command", "said");
+	is_int(command_check("echo 'a", &e), -1, "does not split");
+	is_int(e.kind, ERR_CONFIG, "is a mistake in the configuration");
 	is_int(waitpid(-1, NULL, WNOHANG), -1, "no child is left over");
 }
 

@@ -288,6 +288,33 @@ test_accounts(void)
 	    "not the first line");
 }
 
+static void
+test_need(void)
+{
+	static const char text[] = "account wrok\nfetch work\nsend home\n"
+				   "deliver pipe  a 'b  c' \nx\n";
+	struct conf c;
+
+	conf_init(&c);
+	conf_parse(&c, "c", text, strlen(text));
+	ok(conf_need(&c, CONF_FETCH, "work") == &c.sections[1], "it is there");
+	is_int((long long)c.errors.n, 0, "no complaint");
+	ok(conf_need(&c, CONF_FETCH, "wrk") == NULL, "it is not");
+	ok(conf_need(&c, CONF_SYNC, "work") == NULL, "nor of that kind");
+	is_str(c.errors.v[0],
+	    "no 'fetch wrk' in the configuration (did you mean 'work'?)",
+	    "the nearest");
+	is_str(c.errors.v[1], "no 'sync work' in the configuration",
+	    "of its kind");
+	conf_complain(&c, &c.sections[2], "no %s", "server");
+	is_str(c.errors.v[0], "c:3: send home: no server", "a complaint");
+	conf_complain(&c, conf_section(&c, CONF_SEND, "h"), "no server");
+	is_str(c.errors.v[3], "send h: no server", "without a file");
+	is_str(conf_rest(&c.sections[2].lines[0]), "a 'b  c'", "the rest");
+	is_str(conf_rest(&c.sections[2].lines[1]), "", "no rest");
+	conf_clear(&c);
+}
+
 /* --- what is wrong ------------------------------------------------------- */
 
 static void
@@ -311,13 +338,13 @@ test_ten_mistakes(void)
 
 	is_str(errors_of(text),
 	    "config:4: unknown keyword 'delivr' (did you mean 'deliver'?)\n"
-	    "config:5: keep: 'nevr' is not one of: auto, always, never (did "
+	    "config:5: keep: 'nevr' is none of: auto, always, never (did "
 	    "you mean 'never'?)\n"
 	    "config:6: timeout: 'soon' is not a duration (like 90s, 15m, 2h "
 	    "or 14d)\n"
 	    "config:7: max-size: 'huge' is not a size (like 500k, 25M or "
 	    "2G)\n"
-	    "config:8: headers-only: 'maybe' is not one of: yes, no, true, "
+	    "config:8: headers-only: 'maybe' is none of: yes, no, true, "
 	    "false, on, off\n"
 	    "config:9: user: needs a value\n"
 	    "config:10: number: '17' is not a number from 1 to 16\n"
@@ -475,6 +502,36 @@ test_depth(void)
 	conf_clear(&c);
 }
 
+/* The file in ~ is there; the one in /etc is not looked for. */
+static void
+test_load(void)
+{
+	struct conf c;
+
+	conf_init(&c);
+	conf_load(&c, NULL, "do else");
+	is_int((long long)c.n, 1, "the default file");
+	conf_clear(&c);
+	conf_init(&c);
+	put("other", "fetch y\nfetch z\n");
+	conf_load(&c, at("other"), "do else");
+	is_int((long long)c.n, 2, "another");
+	is_int((long long)c.errors.n, 0, "no complaint");
+	conf_clear(&c);
+	unlink(at(".config/mailroom/config"));
+	if (access("/etc/mailroom/config", F_OK) == 0)
+		return;
+	conf_init(&c);
+	conf_load(&c, NULL, NULL);
+	is_int((long long)c.errors.n, 0, "none need be there");
+	conf_load(&c, NULL, "do else");
+	is_str(c.errors.n == 1 ? c.errors.v[0] : NULL,
+	    "no configuration: there is neither ~/.config/mailroom/config nor "
+	    "/etc/mailroom/config; see mailroom.conf(5), or do else",
+	    "but where one is needed");
+	conf_clear(&c);
+}
+
 static void
 test_default(void)
 {
@@ -502,6 +559,7 @@ test_default(void)
 	    want, sizeof(want), "%s: No such file or directory", at("nowhere"));
 	is_str(c.errors.n == 1 ? c.errors.v[0] : NULL, want, "no such file");
 	conf_clear(&c);
+	test_load();
 }
 
 static void
@@ -524,6 +582,7 @@ main(void)
 	test_values();
 	test_overrides();
 	test_accounts();
+	test_need();
 	test_ten_mistakes();
 	test_mistakes();
 	test_nul();

@@ -57,6 +57,10 @@ main(void)
 	unlink(name);
 	unsetenv("JOURNAL_STREAM");
 
+	is_int(log_level_of(-1), LOG_L_QUIET, "-q");
+	is_int(log_level_of(0), LOG_L_NORMAL, "neither");
+	is_int(log_level_of(1), LOG_L_INFO, "-v");
+	is_int(log_level_of(7), LOG_L_TRACE, "-vvvvvvv");
 	log_init("fetchd", LOG_L_QUIET);
 	all_levels();
 	is_str(written(), "fetchd: e 1\n", "quiet: errors only");

@@ -146,6 +146,31 @@ test_damage(void)
 	globfree(&g);
 }
 
+static void
+test_names(void)
+{
+	char *got, *again;
+
+	setenv("STATE_DIRECTORY", "/s", 1);
+	is_int(store_path("syncd", "work@x", &got, &e), 0, "a section's");
+	is_str(got, "/s/work%40x.db", "is named after it");
+	free(got);
+	is_int(store_path("syncd", "a/../b", &got, &e), 0, "whatever it is");
+	is_str(got, "/s/a%2F..%2Fb.db", "it stays there");
+	free(got);
+	unsetenv("STATE_DIRECTORY");
+	got = store_name(span_of("imaps://h\n/m"));
+	again = store_name(span_of("imaps://h\n/n"));
+	is_int((long long)strlen(got), 20, "without a section");
+	ok(strncmp(got, "url-", 4) == 0, "a name in its place");
+	ok(strcmp(got, again) != 0, "each its own");
+	free(again);
+	again = store_name(span_of("imaps://h\n/m"));
+	is_str(again, got, "and always the same");
+	free(again);
+	free(got);
+}
+
 int
 main(void)
 {
@@ -153,6 +178,7 @@ main(void)
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	snprintf(path, sizeof(path), "%s/state.db", dir);
+	test_names();
 	test_life();
 	test_text();
 	test_damage();

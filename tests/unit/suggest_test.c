@@ -14,6 +14,26 @@ near(const char *word)
 	return suggest(word, known, sizeof(known) / sizeof(known[0]));
 }
 
+static void
+test_none_of(void)
+{
+	static const char *const names[] = {"always", "never", NULL};
+	struct err e;
+
+	is_int(suggest_none_of("nevr", names, &e), -1, "none of the words");
+	is_int(e.kind, ERR_CONFIG, "its kind");
+	is_str(e.text,
+	    "'nevr' is none of: always, never (did you mean "
+	    "'never'?)",
+	    "with the nearest");
+	suggest_none_of("x", names, &e);
+	is_str(e.text, "'x' is none of: always, never", "with none near");
+	suggest_none_of(NULL, names, &e);
+	is_str(e.text, "needs one of: always, never", "no word");
+	suggest_none_of("", names, &e);
+	is_str(e.text, "needs one of: always, never", "an empty one");
+}
+
 int
 main(void)
 {
@@ -38,5 +58,6 @@ main(void)
 	is_str(near(big), NULL, "a very long word");
 	is_str(suggest("imap", (const char *const[]){big}, 1), NULL,
 	    "a very long candidate");
+	test_none_of();
 	return done();
 }
