@@ -7,6 +7,7 @@
 
 #include <sys/socket.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -294,6 +295,69 @@ net_is_loopback(int fd)
 			   in6.sin6_addr.s6_addr[12] == 127);
 	}
 	return ss.ss_family == AF_UNIX;
+}
+
+bool
+net_is_full_name(const char *s)
+{
+	size_t n = strlen(s), i;
+	bool dot = false, letter = false;
+
+	if (n == 0 || n >= NET_NAME || strncasecmp(s, "localhost", 9) == 0)
+		return false;
+	for (i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '.')
+			return false;
+		if (s[i] == '.' && (i == 0 || i == n - 1 || s[i - 1] == '.'))
+			return false;
+		dot |= s[i] == '.';
+		letter |= dot && isalpha((unsigned char)s[i]);
+	}
+	return letter;
+}
+
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3). */
+static void
+literal(int fd, char name[NET_NAME])
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t n = sizeof(ss);
+	char host[NI_MAXHOST];
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) == -1 ||
+	    (ss.ss_family != AF_INET && ss.ss_family != AF_INET6) ||
+	    getnameinfo((struct sockaddr *)&ss, n, host, sizeof(host), NULL, 0,
+		NI_NUMERICHOST) != 0) {
+		strlcpy(name, "[127.0.0.1]", NET_NAME); /* a tunnel */
+		return;
+	}
+	host[strcspn(host, "%")] = '\0'; /* the scope is our own affair */
+	snprintf(name, NET_NAME, "[%s%.200s]",
+	    ss.ss_family == AF_INET6 ? "IPv6:" : "", host);
+}
+
+void
+net_own_name(int fd, char name[NET_NAME])
+{
+	struct addrinfo hints = {
+	    .ai_socktype = SOCK_STREAM, .ai_flags = AI_CANONNAME};
+	struct addrinfo *list = NULL;
+	char host[NET_NAME] = "";
+	bool found;
+
+	gethostname(host, sizeof(host) - 1);
+	found = net_is_full_name(host);
+	if (!found && getaddrinfo(host, NULL, &hints, &list) == 0) {
+		found = list->ai_canonname != NULL &&
+		        net_is_full_name(list->ai_canonname);
+		if (found)
+			strlcpy(host, list->ai_canonname, sizeof(host));
+		freeaddrinfo(list);
+	}
+	if (found)
+		strlcpy(name, host, NET_NAME);
+	else
+		literal(fd, name);
 }
 
 static int

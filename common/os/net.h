@@ -30,6 +30,17 @@ int net_connect(const char *host, uint16_t port, const struct net_options *,
 bool net_is_loopback(int fd);
 
 /*
+ * What this machine calls itself in EHLO (RFC 5321 section 4.1.1.1): its name
+ * with its domain or, where that cannot be found out, the address of this end
+ * of the socket as a literal; never "localhost", which servers refuse.  May
+ * ask the system's resolver.
+ */
+#define NET_NAME 256
+void net_own_name(int fd, char name_r[NET_NAME]);
+/* Whether a host of that name could have it on the internet. */
+bool net_is_full_name(const char *);
+
+/*
  * SRV lookup (RFC 2782, 6186, 8314): service is "_imaps", "_pop3s",
  * "_submissions", ...  Returns 1 with the target of the best record (priority,
  * then weight); 0 when there is none; -1 when it is "." (not offered at

@@ -32,6 +32,40 @@ peer_of(int listener)
 }
 
 static void
+test_own_name(void)
+{
+	struct net_options o = plain;
+	struct err e = {0};
+	char name[NET_NAME] = "";
+	uint16_t port;
+	int fd = -1, l = pki_listen(&port), sv[2];
+
+	ok(net_is_full_name("host.example.org"), "a name with its domain");
+	ok(net_is_full_name("a-1.2b"), "a short one");
+	ok(!net_is_full_name("host"), "no domain");
+	ok(!net_is_full_name("host."), "nothing behind the dot");
+	ok(!net_is_full_name(".org"), "nothing before it");
+	ok(!net_is_full_name("a..b"), "nothing between two");
+	ok(!net_is_full_name("192.0.2.1"), "an address");
+	ok(!net_is_full_name("LocalHost.localdomain"), "localhost");
+	ok(!net_is_full_name("a b.example"), "a blank");
+	ok(!net_is_full_name("a_b.example"), "an underscore");
+	ok(!net_is_full_name(""), "nothing");
+	is_int(net_connect("127.0.0.1", port, &o, &fd, &e), 0, "connect");
+	net_own_name(fd, name);
+	ok(net_is_full_name(name) || strcmp(name, "[127.0.0.1]") == 0,
+	    "full or a literal: %s", name);
+	close(fd);
+	close(l);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
+	net_own_name(sv[0], name);
+	ok(net_is_full_name(name) || strcmp(name, "[127.0.0.1]") == 0,
+	    "also in a tunnel: %s", name);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+static void
 test_direct(void)
 {
 	struct net_options o = plain;
@@ -429,6 +463,7 @@ main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	alarm(100);
+	test_own_name();
 	test_direct();
 	test_no_host();
 	test_wait();
