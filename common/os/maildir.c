@@ -123,13 +123,17 @@ maildir_unique(uint32_t tag, char name[MAILDIR_NAME])
 	    (long)getpid(), ++count, tag, arc4random(), host_escaped());
 }
 
-int
-spool_open(
-    struct spool *s, int dirfd, uint32_t tag, const char *what, struct err *e)
+void
+maildir_name(int64_t seconds, const char *key, char name[MAILDIR_NAME])
 {
-	*s = (struct spool){.fd = -1, .what = what};
-	buf_init(&s->out, 2 * SPOOL_CHUNK);
-	maildir_unique(tag, s->name);
+	snprintf(name, MAILDIR_NAME, "%lld.M0P0Q0R%.16s.%s", (long long)seconds,
+	    key, host_escaped());
+}
+
+static int
+create(struct spool *s, int dirfd, const char *what, struct err *e)
+{
+	s->what = what;
 	s->fd =
 	    openat(dirfd, s->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (s->fd == -1) {
@@ -139,6 +143,27 @@ spool_open(
 		return -1;
 	}
 	return 0;
+}
+
+int
+spool_open(
+    struct spool *s, int dirfd, uint32_t tag, const char *what, struct err *e)
+{
+	*s = (struct spool){.fd = -1};
+	buf_init(&s->out, 2 * SPOOL_CHUNK);
+	maildir_unique(tag, s->name);
+	return create(s, dirfd, what, e);
+}
+
+int
+spool_open_as(struct spool *s, int dirfd, const char *name, const char *what,
+    struct err *e)
+{
+	*s = (struct spool){.fd = -1};
+	buf_init(&s->out, 2 * SPOOL_CHUNK);
+	strlcpy(s->name, name, sizeof(s->name));
+	unlinkat(dirfd, name, 0);
+	return create(s, dirfd, what, e);
 }
 
 static int

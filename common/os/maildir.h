@@ -42,6 +42,13 @@ void maildir_close(struct maildir *);
  */
 void maildir_unique(uint32_t tag, char name_r[MAILDIR_NAME]);
 
+/*
+ * The same form for a name that is known beforehand: equal for equal seconds
+ * and key (16 hex digits) on this host. Who delivers again what may have been
+ * written before a crash finds its own file, instead of leaving it there.
+ */
+void maildir_name(int64_t seconds, const char *key, char name_r[MAILDIR_NAME]);
+
 /* A file in tmp/ (or in any directory) that a message is written to. */
 struct spool {
 	int fd;
@@ -57,6 +64,11 @@ struct spool {
 /* Creates <unique> in the directory (O_EXCL, mode 0600). */
 int spool_open(
     struct spool *, int dirfd, uint32_t tag, const char *what, struct err *);
+
+/* The same with a name of the caller's; of what has it already, nothing stays:
+ * nobody else may write there. */
+int spool_open_as(struct spool *, int dirfd, const char *name, const char *what,
+    struct err *);
 
 /* CRLF becomes LF; all else is kept byte for byte.  Pieces in order. */
 int spool_write(struct spool *, const char *, size_t, struct err *);

@@ -76,6 +76,42 @@ in_dir(int fd, const char *name)
 	return fstatat(fd, name, &st, 0) == 0;
 }
 
+/* A name that is known beforehand: a crash's remainder is replaced. */
+static void
+test_again(struct maildir *m)
+{
+	char name[MAILDIR_NAME], same[MAILDIR_NAME], other[MAILDIR_NAME];
+	char final[MAILDIR_NAME], have[8];
+	struct spool s;
+	int i;
+
+	maildir_name(1764104000, "0123456789abcdef", name);
+	maildir_name(1764104000, "0123456789abcdef", same);
+	maildir_name(1764104000, "0123456789abcdee", other);
+	is_str(name, same, "the same again");
+	ok(strcmp(name, other) != 0, "another key, another name");
+	ok(strncmp(name, "1764104000.M0P0Q0R0123456789abcdef.", 35) == 0,
+	    "of the usual form: %s", name);
+	for (i = 0; i < 2; i++) {
+		is_int(spool_open_as(&s, m->tmp, name, "spool", &e), 0, "open");
+		is_int(spool_write(
+			   &s, i == 0 ? "longer" : "b\r\n", i == 0 ? 6 : 3, &e),
+		    0, "write");
+		is_int(spool_flush(&s, &e), 0, "flush");
+		spool_final_name(&s, final);
+		spool_close(&s);
+	}
+	ok(strncmp(final, name, strlen(name)) == 0, "keeps its name");
+	is_int(maildir_place(m, final, ":2,S", &e), 1, "placed");
+	strlcat(final, ":2,S", sizeof(final));
+	i = openat(m->cur, final, O_RDONLY);
+	is_mem(have, (size_t)read(i, have, sizeof(have)), "b\n",
+	    "what was written last");
+	close(i);
+	is_int(maildir_sync_places(m, &e), 0, "durable");
+	unlinkat(m->cur, final, 0);
+}
+
 static void
 test_place(struct maildir *m)
 {
@@ -208,6 +244,7 @@ main(void)
 	is_int(maildir_open(path, true, &m, &e), 0, "made");
 	test_bytes(&m);
 	test_place(&m);
+	test_again(&m);
 	test_sweep(&m);
 	test_walk(&m);
 	maildir_close(&m);
