@@ -329,23 +329,15 @@ check_server(struct conf *c, const struct conf_section *s, struct fetch *f)
 }
 
 static void
-check_fetch(struct conf *c, const struct conf_section *s, struct fetch *f,
-    bool from_given)
+check_fetch(struct conf *c, const struct conf_section *s, struct fetch *f)
 {
-	bool out = false;
-	size_t i;
-
-	if (!from_given && f->account.pop3.host == NULL &&
-	    f->account.imap.host != NULL)
-		f->imap = true;
+	account_check(&f->account, f->imap ? URL_IMAP : URL_POP3, c, s);
 	check_server(c, s, f);
 	check_imap_only(c, s, f);
 	if (f->n_targets == 0)
 		conf_complain(c, s,
 		    "nowhere to deliver to: add 'deliver maildir "
 		    "~/Mail/in'");
-	for (i = 0; i < f->n_targets; i++)
-		out = out || f->targets[i].kind == TARGET_STDOUT;
 	if (f->headers_only && f->archive != NULL)
 		conf_complain(c, s,
 		    "'headers-only' never removes anything: "
@@ -402,8 +394,10 @@ read_section(struct conf *c, struct conf_section *s, struct fetch *f)
 	fetch_init(f);
 	f->name = mem_strdup(s->name);
 	account_apply(&f->account, c, s, &own);
-	account_check(&f->account, c, s);
-	check_fetch(c, s, f, given[FROM_AT]);
+	if (!given[FROM_AT] && f->account.pop3.host == NULL &&
+	    f->account.imap.host != NULL)
+		f->imap = true;
+	check_fetch(c, s, f);
 	place_commands(f);
 	set_state(c, f, s->name);
 }
@@ -510,8 +504,7 @@ url_fetch(struct conf *c, const char *const *args, size_t n_args,
 		return;
 	s = conf_section(c, CONF_FETCH, f->name);
 	account_apply(&f->account, c, s, &own);
-	account_check(&f->account, c, s);
-	check_fetch(c, s, f, true);
+	check_fetch(c, s, f);
 	place_commands(f);
 	set_url_state(c, f, args[0]);
 }

@@ -173,8 +173,6 @@ account_from_url(
 	if (url_parse(text, &u, e) == -1)
 		return -1;
 	a->name = mem_strdup(u.host);
-	if (u.user != NULL)
-		a->user = mem_strdup(u.user);
 	*proto_r = u.proto;
 	*(u.proto == URL_IMAP     ? &a->imap
 	    : u.proto == URL_POP3 ? &a->pop3
@@ -198,9 +196,9 @@ complain(const struct check *k, const char *keyword, const char *what)
 }
 
 static void
-derive_user(struct account *a, const struct check *k)
+derive_user(struct account *a, enum url_proto proto, const struct check *k)
 {
-	const char *from = a->imap.user;
+	const char *from = account_url(a, proto)->user;
 	struct span s;
 
 	if (a->address != NULL && !header_address(span_of(a->address), &s)) {
@@ -210,6 +208,8 @@ derive_user(struct account *a, const struct check *k)
 	}
 	if (a->user != NULL)
 		return;
+	if (from == NULL)
+		from = a->imap.user;
 	if (from == NULL)
 		from = a->pop3.user;
 	if (from == NULL)
@@ -278,7 +278,8 @@ check_login(const struct account *a, const struct check *k)
 }
 
 void
-account_check(struct account *a, struct conf *c, const struct conf_section *own)
+account_check(struct account *a, enum url_proto proto, struct conf *c,
+    const struct conf_section *own)
 {
 	const struct conf_section *s = section_of(c, own);
 	struct check k = {.c = c, .name = s->name};
@@ -287,7 +288,7 @@ account_check(struct account *a, struct conf *c, const struct conf_section *own)
 	k.at.line = s->line;
 	if (a->name == NULL)
 		a->name = mem_strdup(s->name);
-	derive_user(a, &k);
+	derive_user(a, proto, &k);
 	check_pins(a, &k);
 	check_login(a, &k);
 	check_network(a, &k);

@@ -18,8 +18,8 @@ enum account_tls_min { ACCOUNT_TLS_1_2, ACCOUNT_TLS_1_3 };
  */
 struct account {
 	char *name;
-	char *address; /* "Ada <ada@example.org>" */
-	char *user;    /* else the URLs', else the address within `address` */
+	char *address;               /* "Ada <ada@example.org>" */
+	char *user;                  /* else by account_check() */
 	struct url imap, pop3, smtp; /* host NULL: not given */
 	bool discover;
 	/* secrets, section 3.2 */
@@ -69,7 +69,7 @@ void account_apply(struct account *, struct conf *, const struct conf_section *,
 
 /*
  * A URL on the command line stands in for an account, which must be
- * initialised: it has this server, the URL's user, and the host for a name.
+ * initialised: it has this server, and the host for a name.
  * *proto_r tells which of the servers it is; a folder is still in that one's
  * path.  As url_parse().
  */
@@ -77,13 +77,14 @@ int account_from_url(
     struct account *, const char *url, enum url_proto *proto_r, struct err *);
 
 /*
- * After all was applied: takes the name from the section and the user from
- * the URLs or the address, if they were not given; checks the forms of
- * address, pins, proxy and source address, and what must go together.  Errors
- * go to conf, at the place of the account section that this one uses, else of
- * this one.
+ * After all was applied, for the tool that will use the server of this
+ * protocol: takes the name from the section and the user from that server's
+ * URL, else from another's (imap, pop3, smtp), else from the address, if they
+ * were not given; checks the forms of address, pins, proxy and source address,
+ * and what must go together.  Errors go to conf, at the place of the account
+ * section that this one uses, else of this one.
  */
-void account_check(
-    struct account *, struct conf *, const struct conf_section *);
+void account_check(struct account *, enum url_proto, struct conf *,
+    const struct conf_section *);
 
 #endif

@@ -31,7 +31,7 @@ apply_all(struct conf *c)
 	for (i = 0; i < n; i++) {
 		account_init(&a);
 		conf_apply(c, &c->sections[i], &table, 1);
-		account_check(&a, c, &c->sections[i]);
+		account_check(&a, URL_IMAP, c, &c->sections[i]);
 		MUST(a.name != NULL);
 		account_clear(&a);
 	}

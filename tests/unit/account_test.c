@@ -12,6 +12,7 @@
 #define SPKI "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 static struct account a;
+static enum url_proto server = URL_IMAP; /* the one to be used */
 static struct conf c;
 
 /* Applies the text as the lines of an account "work". */
@@ -28,7 +29,7 @@ load(const char *text)
 	snprintf(full, sizeof(full), "account work\n%s", text);
 	conf_parse(&c, "c", full, strlen(full));
 	conf_apply(&c, &c.sections[0], &table, 1);
-	account_check(&a, &c, &c.sections[0]);
+	account_check(&a, server, &c, &c.sections[0]);
 }
 
 /* The one error of the text; "" when there is none, all when more. */
@@ -95,6 +96,15 @@ test_user(void)
 	is_str(a.user, "carol", "and `user` before both");
 	load("pop3 pop3s://bob%40x.org@h\n");
 	is_str(a.user, "bob@x.org", "percent-decoded");
+	server = URL_SMTP;
+	load("imap imaps://a@h\nsmtp submissions://c@h\naddress d@x.org\n");
+	is_str(a.user, "c", "the server's own URL comes first");
+	load("imap imaps://h\npop3 pop3s://b@h\nsmtp lmtp://h\n"
+	     "address d@x.org\n");
+	is_str(a.user, "b", "then another's");
+	load("smtp submissions://h\naddress D <d@x.org>\n");
+	is_str(a.user, "d@x.org", "then the address");
+	server = URL_IMAP;
 	is_str(error_of("address Ada Lovelace\n"),
 	    "c:1: account 'work': address has no address in it; write: Name "
 	    "<user@example.org>",
@@ -233,7 +243,7 @@ apply(const char *text, const char *override)
 	if (s == NULL)
 		s = conf_section(&c, CONF_SEND, "h");
 	account_apply(&a, &c, s, &table);
-	account_check(&a, &c, s);
+	account_check(&a, URL_SMTP, &c, s);
 }
 
 static void
@@ -287,7 +297,7 @@ test_from_url(void)
 	    "a URL for an account");
 	is_int(proto, URL_IMAP, "its protocol");
 	is_str(a.name, "h", "its host is the name");
-	is_str(a.user, "ada@x", "its user");
+	is_str(a.imap.user, "ada@x", "its user");
 	is_str(a.imap.path, "In/box", "its folder");
 	account_clear(&a);
 	is_int(account_from_url(&a, "lmtp://h", &proto, &e), 0, "LMTP");
