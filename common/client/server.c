@@ -43,13 +43,15 @@ static int
 look_up(
     const struct service *s, const char *domain, struct url *url, struct err *e)
 {
-	int rv;
+	int rv, other;
 
 	url->tls = URL_TLS_IMPLICIT;
 	rv = net_srv(s->tls, domain, &url->host, &url->port);
-	if (rv == 0) {
+	if (rv != 1) {
 		url->tls = URL_TLS_STARTTLS;
-		rv = net_srv(s->starttls, domain, &url->host, &url->port);
+		other = net_srv(s->starttls, domain, &url->host, &url->port);
+		if (other != 0)
+			rv = other;
 	}
 	if (rv == 1)
 		return 0;

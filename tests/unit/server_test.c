@@ -85,7 +85,8 @@ test_found(void)
 	static const struct record both[] = {{"_imaps", 993}, {"_imap", 143},
 	    {"_pop3", 1110}, {"_submission", 587}, {"_submissions", 465},
 	    {NULL, 0}};
-	static const struct record old[] = {{"_submission", 587}, {NULL, 0}};
+	static const struct record old[] = {
+	    {"_submissions", 0}, {"_submission", 587}, {NULL, 0}};
 
 	given_account("ada@x@example.org");
 	is_int(look(URL_IMAP, both), 0, "IMAP");
@@ -100,7 +101,7 @@ test_found(void)
 	is_int(look(URL_SMTP, both), 0, "SMTP");
 	is_str(questions, "_submissions.example.org", "has a name of its own");
 	is_int(s.url->proto, URL_SMTP, "its protocol");
-	is_int(look(URL_SMTP, old), 0, "SMTP by STARTTLS");
+	is_int(look(URL_SMTP, old), 0, "SMTP by STARTTLS only");
 	is_int(s.url->port, 587, "on its port");
 }
 
@@ -109,6 +110,7 @@ test_not_found(void)
 {
 	static const struct record none[] = {{NULL, 0}};
 	static const struct record refused[] = {{"_submissions", 0}, {NULL, 0}};
+	static const struct record neither[] = {{"_imap", 0}, {NULL, 0}};
 
 	given_account("ada@example.org");
 	is_int(look(URL_SMTP, none), -1, "nothing published");
@@ -122,6 +124,10 @@ test_not_found(void)
 	    "discover: example.org says that there is no such service for "
 	    "mail submission",
 	    "says so");
+	is_int(err_exit(&e), EX_UNAVAILABLE, "unavailable");
+	is_str(questions, "_submissions.example.org _submission.example.org",
+	    "and both were asked for");
+	is_int(look(URL_IMAP, neither), -1, "no IMAP of any kind");
 	is_int(err_exit(&e), EX_UNAVAILABLE, "unavailable");
 	given_account("ada");
 	is_int(look(URL_IMAP, none), -1, "a user without a domain");
