@@ -22,8 +22,9 @@ CLIENT = server link
 
 FETCHD = options seen inbox_commands inbox_batch inbox run pop3_conn pop3_plan \
 	pop3_fetch imap_conn imap_plan imap_remove imap_fetch watch worker main
-SENDQ =	face envelope history mime letter outcome retry queue standing options \
-	accept copies submit runner watch list smtpd main
+SENDQ =	face envelope history mime_field mime_walk mime_code mime letter \
+	outcome retry bounce queue standing options accept copies submit runner \
+	watch list smtpd main
 SYNCD =	plan options state local remote folders apply watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
