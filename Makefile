@@ -25,7 +25,8 @@ FETCHD = options seen inbox_commands inbox_batch inbox run pop3_conn pop3_plan \
 SENDQ =	face envelope history mime_field mime_walk mime_code mime letter \
 	outcome retry bounce queue standing options accept copies submit runner \
 	watch list smtpd main
-SYNCD =	plan options state local remote folders apply watch worker main
+SYNCD =	plan options state local_name local_keywords local_files local remote \
+	folders apply watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \

@@ -17,24 +17,29 @@
  * reader keeps when it changes flags or moves the file to another folder.
  */
 
-/* --- names (pure) -------------------------------------------------------- */
+/* --- names (pure): local_name.c ------------------------------------------ */
 
 /*
  * From a remote folder's name to a path below the root and back, by layout and
- * renames; owned by the caller; NULL: it cannot be had there (a name that the
- * layout cannot hold), and err tells.  One to one: two remote names never get
- * the same path.
+ * renames; owned by the caller; NULL: it cannot be had there, and err
+ * (ERR_MESSAGE) tells why.  One to one: what a layout cannot hold as it is
+ * (its own separator, "cur", a leading dot, control characters) stands as
+ * "%2F"; sep is '\0' where the server has no hierarchy.
  */
 char *local_path_of(
     const struct sync *, struct span remote, char sep, struct err *);
 char *local_remote_of(
     const struct sync *, struct span path, char sep, struct err *);
 
-/* The unique part, and flags by ":2," and a folder's keyword letters. */
+/* A file's name, without its folder: the unique part, and flags by ":2,"
+ * (keywords by their letters). */
 struct span local_unique(struct span file_name);
 plan_flags local_flags(struct span file_name);
-/* "<name>:2,<letters>", sorted; what other letters `old` had is kept. */
-char *local_with_flags(struct span old_file_name, plan_flags);
+
+/* The name with these flags: "<base>:2,<letters>", sorted; other letters that
+ * are there stay.  False when it would be too long. */
+bool local_with_flags(
+    struct span file_name, plan_flags, char name_r[MAILDIR_NAME]);
 
 /* --- folders ------------------------------------------------------------- */
 
@@ -50,6 +55,10 @@ int local_survey(const struct sync *, struct local_folder **list_r, size_t *n_r,
     bool *root_r, struct err *);
 void local_survey_free(struct local_folder *, size_t n);
 
+/* Opens a folder's Maildir. */
+int local_maildir(const struct sync *, const char *path, bool create,
+    struct maildir *, struct err *);
+/* Makes it, durably; its parents too. */
 int local_create(const struct sync *, const char *path, struct err *);
 int local_rename(
     const struct sync *, const char *from, const char *to, struct err *);
@@ -65,40 +74,54 @@ struct local_file {
 	plan_flags flags;
 };
 
-/* A listing, sorted by unique name; of two files with the same the second is
- * in `twice` (a reader's copy in flight, or a restored backup). */
+/* A listing, sorted by unique name (bytes compared).  Of several files with the
+ * same only the first is in it (a reader's copy, a restored backup). */
 struct local_list {
 	struct local_file *v; /* owned */
 	size_t n;
-	char *text; /* owned */
-	size_t twice;
+	char *text;                   /* owned */
+	size_t twice;                 /* files left out */
 	int64_t cur_mtime, new_mtime; /* as in struct local_folder */
 };
 
 /*
- * Reads new/ and cur/, until a second look finds the same mtimes: a file that
- * is renamed meanwhile is neither missed nor seen twice.  About 80 bytes of
- * memory a message.
+ * Reads new/ and cur/, and again when they change meanwhile, for a file that
+ * is renamed while a directory is read may not be seen at all: ERR_TEMP when
+ * they never keep still.  About 80 bytes of memory a message.
  */
 int local_list(struct maildir *, struct local_list *, struct err *);
 void local_list_clear(struct local_list *);
 struct span local_file_name(const struct local_list *, size_t);
+struct span local_file_unique(const struct local_list *, size_t);
+/* The file with that unique name; NULL: none. */
+const struct local_file *local_list_find(
+    const struct local_list *, struct span unique);
 
-/* A message's file, whatever its flags are by now, opened: 1, 0 gone, -1. */
-int local_open(struct maildir *, struct span unique, int *fd_r,
-    char name_r[MAILDIR_NAME], bool *in_new_r, struct err *);
+/*
+ * These find the file by the name and place it was listed with and, when a
+ * reader has renamed it since, by its unique part: 1; 0 when it is gone; -1.
+ */
+struct local_at {
+	char name[MAILDIR_NAME];
+	bool in_new;
+};
+void local_at(const struct local_list *, const struct local_file *,
+    struct local_at *at_r);
 
-/* Header digest and size with CRLFs of an open file. */
-int local_digest(int fd, unsigned char digest_r[STATE_DIGEST], uint64_t *size_r,
+/* Opens it for reading; *at is where it was found. */
+int local_open(struct maildir *, struct local_at *at, int *fd_r, struct err *);
+/* Renames it, into cur/ when it has flags; durable after
+ * maildir_sync_places(). */
+int local_set_flags(
+    struct maildir *, struct local_at *at, plan_flags, struct err *);
+int local_unlink(struct maildir *, struct local_at *at, struct err *);
+int local_move(struct maildir *from, struct maildir *to, struct local_at *at,
     struct err *);
 
-/* Renames to have these flags (to cur/ when there are any, or `seen`): 1, 0
- * gone, -1.  Durable after maildir_sync_places(). */
-int local_set_flags(
-    struct maildir *, struct span unique, plan_flags, struct err *);
-int local_unlink(struct maildir *, struct span unique, struct err *);
-int local_move(
-    struct maildir *from, struct maildir *to, struct span unique, struct err *);
+/* Header digest (zeros: it is empty) and size with CRLFs of an open file, read
+ * from its begin. */
+int local_digest(int fd, unsigned char digest_r[STATE_DIGEST], uint64_t *size_r,
+    struct err *);
 
 /* --- keywords: dovecot-keywords ------------------------------------------- */
 

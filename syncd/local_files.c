@@ -1,0 +1,448 @@
+/*
+ * The messages of a Maildir: a listing that can be trusted, and what is done to
+ * single files although a mail reader may rename them at any moment.
+ */
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/enc.h"
+#include "base/header.h"
+#include "base/mem.h"
+#include "local.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/stop.h"
+
+#define LOOKS 20         /* at a directory that does not keep still */
+#define LOOK_PAUSE_MS 50 /* between them */
+#define FRESH_NS \
+	2000000000 /* an mtime younger than this may be that of a
+			     * change that is yet to come */
+
+/* --- listing ----------------------------------------------------------------- */
+
+struct reading {
+	struct local_list *list;
+	size_t cap, text_n, text_cap;
+};
+
+static void
+add_file(struct reading *r, const char *name, bool in_new)
+{
+	size_t n = strlen(name);
+	struct local_list *l = r->list;
+
+	if (n > UINT16_MAX || r->text_n + n > UINT32_MAX)
+		return;
+	if (l->n == r->cap) {
+		r->cap = r->cap == 0 ? 64 : r->cap + r->cap / 2;
+		l->v = mem_resize(l->v, r->cap, sizeof(*l->v));
+	}
+	if (r->text_n + n > r->text_cap) {
+		r->text_cap = r->text_cap + r->text_cap / 2 + 4096;
+		l->text = mem_resize(l->text, r->text_cap, 1);
+	}
+	memcpy(l->text + r->text_n, name, n);
+	l->v[l->n++] = (struct local_file){.name = (uint32_t)r->text_n,
+	    .length = (uint16_t)n,
+	    .unique = (uint16_t)local_unique(span_of(name)).n,
+	    .in_new = in_new,
+	    .flags = local_flags(span_of(name))};
+	r->text_n += n;
+}
+
+static int
+read_one(struct reading *r, const struct maildir *m, bool in_new, struct err *e)
+{
+	int fd = openat(
+	    in_new ? m->new : m->cur, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd != -1 ? fdopendir(fd) : NULL;
+	struct dirent *de;
+
+	if (d == NULL) {
+		if (fd != -1)
+			close(fd);
+		return err_sys(
+		    e, ERR_LOCAL, "%s/%s", m->path, in_new ? "new" : "cur");
+	}
+	for (errno = 0; (de = readdir(d)) != NULL; errno = 0)
+		if (de->d_name[0] != '.')
+			add_file(r, de->d_name, in_new);
+	if (errno != 0) {
+		(void)err_sys(
+		    e, ERR_LOCAL, "%s/%s", m->path, in_new ? "new" : "cur");
+		closedir(d);
+		return -1;
+	}
+	closedir(d);
+	return 0;
+}
+
+static int
+mtime_of(int dir, int64_t *ns_r)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) == -1)
+		return -1;
+	*ns_r = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	return 0;
+}
+
+static int
+mtimes(const struct maildir *m, int64_t *cur_r, int64_t *new_r, struct err *e)
+{
+	if (mtime_of(m->cur, cur_r) == -1 || mtime_of(m->new, new_r) == -1)
+		return err_sys(e, ERR_LOCAL, "%s", m->path);
+	return 0;
+}
+
+static int
+compare_names(const void *a, const void *b, void *text)
+{
+	const struct local_file *x = a, *y = b;
+	size_t n = x->unique < y->unique ? x->unique : y->unique;
+	int rv = memcmp((char *)text + x->name, (char *)text + y->name, n);
+
+	if (rv != 0)
+		return rv;
+	if (x->unique != y->unique)
+		return x->unique < y->unique ? -1 : 1;
+	/* cur/ before new/, then as they were read */
+	if (x->in_new != y->in_new)
+		return x->in_new ? 1 : -1;
+	return x->name < y->name ? -1 : x->name > y->name;
+}
+
+static void
+sort_list(struct local_list *l)
+{
+	size_t i, kept = 0;
+
+	if (l->n == 0)
+		return;
+	qsort_r(l->v, l->n, sizeof(*l->v), compare_names, l->text);
+	for (i = 1; i < l->n; i++) {
+		if (span_same(
+			local_file_unique(l, i), local_file_unique(l, kept)))
+			l->twice++;
+		else
+			l->v[++kept] = l->v[i];
+	}
+	l->n = kept + 1;
+}
+
+static int
+read_once(struct maildir *m, struct local_list *l, struct err *e)
+{
+	struct reading r = {.list = l};
+
+	local_list_clear(l);
+	if (read_one(&r, m, true, e) == -1 || read_one(&r, m, false, e) == -1)
+		return -1;
+	return 0;
+}
+
+/* An mtime as it may be remembered. */
+static int64_t
+settled(int64_t mtime, int64_t now_ns)
+{
+	return mtime > now_ns - FRESH_NS ? 0 : mtime;
+}
+
+int
+local_list(struct maildir *m, struct local_list *l, struct err *e)
+{
+	int64_t cur, new, cur2, new2, began;
+	int look;
+
+	*l = (struct local_list){0};
+	for (look = 0; look < LOOKS && !stop_requested(); look++) {
+		if (look > 0)
+			clock_sleep(LOOK_PAUSE_MS, stop_fd());
+		began = clock_wall_us() * 1000;
+		if (mtimes(m, &cur, &new, e) == -1 ||
+		    read_once(m, l, e) == -1 ||
+		    mtimes(m, &cur2, &new2, e) == -1) {
+			local_list_clear(l);
+			return -1;
+		}
+		if (cur != cur2 || new != new2)
+			continue;
+		sort_list(l);
+		l->cur_mtime = settled(cur, began);
+		l->new_mtime = settled(new, began);
+		return 0;
+	}
+	local_list_clear(l);
+	return err_set(e, ERR_TEMP, "%s: %s", m->path,
+	    stop_requested() ? "stopped"
+			     : "it is being changed all the time: later");
+}
+
+void
+local_list_clear(struct local_list *l)
+{
+	free(l->v);
+	free(l->text);
+	*l = (struct local_list){0};
+}
+
+struct span
+local_file_name(const struct local_list *l, size_t i)
+{
+	return span_bytes(l->text + l->v[i].name, l->v[i].length);
+}
+
+struct span
+local_file_unique(const struct local_list *l, size_t i)
+{
+	return span_bytes(l->text + l->v[i].name, l->v[i].unique);
+}
+
+static int
+compare_spans(struct span a, struct span b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int rv = n > 0 ? memcmp(a.p, b.p, n) : 0;
+
+	return rv != 0 ? rv : a.n < b.n ? -1 : a.n > b.n;
+}
+
+const struct local_file *
+local_list_find(const struct local_list *l, struct span unique)
+{
+	size_t lo = 0, hi = l->n, mid;
+	int rv;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		rv = compare_spans(local_file_unique(l, mid), unique);
+		if (rv == 0)
+			return &l->v[mid];
+		if (rv < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* --- single files --------------------------------------------------------------- */
+
+void
+local_at(
+    const struct local_list *l, const struct local_file *f, struct local_at *at)
+{
+	*at = (struct local_at){.in_new = f->in_new};
+	strlcpy(at->name, "", sizeof(at->name));
+	if (f->length < sizeof(at->name))
+		memcpy(at->name, l->text + f->name, f->length);
+}
+
+static bool
+look_in(int dir, struct span unique, char name_r[MAILDIR_NAME])
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd != -1 ? fdopendir(fd) : NULL;
+	struct dirent *de;
+	bool found = false;
+
+	if (d == NULL && fd != -1)
+		close(fd);
+	while (d != NULL && !found && (de = readdir(d)) != NULL)
+		found =
+		    span_same(local_unique(span_of(de->d_name)), unique) &&
+		    strlcpy(name_r, de->d_name, MAILDIR_NAME) < MAILDIR_NAME;
+	if (d != NULL)
+		closedir(d);
+	return found;
+}
+
+/* Where it is by now; also looked for twice, as it may be renamed from one
+ * place to the other while we look. */
+static bool
+find_again(struct maildir *m, struct local_at *at)
+{
+	char unique[MAILDIR_NAME];
+	struct span u = local_unique(span_of(at->name));
+	int look;
+
+	memcpy(unique, u.p, u.n);
+	u.p = unique;
+	for (look = 0; look < 2; look++) {
+		at->in_new = false;
+		if (look_in(m->cur, u, at->name))
+			return true;
+		at->in_new = true;
+		if (look_in(m->new, u, at->name))
+			return true;
+	}
+	return false;
+}
+
+/* Does it to the file wherever it is; `act` returns 0, or -1 and errno. */
+static int
+at_file(struct maildir *m, struct local_at *at,
+    int (*act)(struct maildir *, struct local_at *, void *), void *arg,
+    struct err *e)
+{
+	int tries;
+
+	for (tries = 0; tries < 5; tries++) {
+		if (act(m, at, arg) == 0)
+			return 1;
+		if (errno != ENOENT)
+			return err_sys(e, ERR_LOCAL, "%s/%s/%s", m->path,
+			    at->in_new ? "new" : "cur", at->name);
+		if (!find_again(m, at))
+			return 0;
+	}
+	return err_set(e, ERR_TEMP, "%s: %s is being renamed all the time",
+	    m->path, at->name);
+}
+
+static int
+act_open(struct maildir *m, struct local_at *at, void *arg)
+{
+	int fd = openat(
+	    at->in_new ? m->new : m->cur, at->name, O_RDONLY | O_CLOEXEC);
+
+	*(int *)arg = fd;
+	return fd == -1 ? -1 : 0;
+}
+
+int
+local_open(struct maildir *m, struct local_at *at, int *fd_r, struct err *e)
+{
+	return at_file(m, at, act_open, fd_r, e);
+}
+
+static int
+act_unlink(struct maildir *m, struct local_at *at, void *arg)
+{
+	(void)arg;
+	if (unlinkat(at->in_new ? m->new : m->cur, at->name, 0) == -1)
+		return -1;
+	if (at->in_new)
+		m->placed_new = true;
+	else
+		m->placed_cur = true;
+	return 0;
+}
+
+int
+local_unlink(struct maildir *m, struct local_at *at, struct err *e)
+{
+	return at_file(m, at, act_unlink, NULL, e);
+}
+
+static int
+act_set_flags(struct maildir *m, struct local_at *at, void *arg)
+{
+	plan_flags f = *(plan_flags *)arg;
+	char name[MAILDIR_NAME];
+
+	/* A message that nobody has seen stays new. */
+	if (at->in_new && f == 0)
+		return 0;
+	if (!local_with_flags(span_of(at->name), f, name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (!at->in_new && strcmp(name, at->name) == 0)
+		return 0;
+	if (file_rename_new(
+		at->in_new ? m->new : m->cur, at->name, m->cur, name) == -1)
+		return -1;
+	m->placed_cur = true;
+	m->placed_new = m->placed_new || at->in_new;
+	at->in_new = false;
+	strlcpy(at->name, name, sizeof(at->name));
+	return 0;
+}
+
+int
+local_set_flags(
+    struct maildir *m, struct local_at *at, plan_flags f, struct err *e)
+{
+	return at_file(m, at, act_set_flags, &f, e);
+}
+
+static int
+act_move(struct maildir *m, struct local_at *at, void *arg)
+{
+	struct maildir *to = arg;
+
+	if (file_rename_new(at->in_new ? m->new : m->cur, at->name,
+		at->in_new ? to->new : to->cur, at->name) == -1)
+		return -1;
+	if (at->in_new)
+		m->placed_new = to->placed_new = true;
+	else
+		m->placed_cur = to->placed_cur = true;
+	return 0;
+}
+
+int
+local_move(struct maildir *from, struct maildir *to, struct local_at *at,
+    struct err *e)
+{
+	return at_file(from, at, act_move, to, e);
+}
+
+/* --- what a file is --------------------------------------------------------------- */
+
+struct measure {
+	struct header_scan scan;
+	struct header_digest digest;
+	uint64_t size;
+	bool cr; /* the byte before was one */
+};
+
+static void
+measure_feed(struct measure *m, const char *p, size_t n)
+{
+	size_t i, head = header_scan_feed(&m->scan, p, n);
+
+	header_digest_feed(&m->digest, p, head);
+	m->size += n;
+	for (i = 0; i < n; i++) {
+		m->size += p[i] == '\n' && !m->cr;
+		m->cr = p[i] == '\r';
+	}
+}
+
+int
+local_digest(int fd, unsigned char digest_r[STATE_DIGEST], uint64_t *size_r,
+    struct err *e)
+{
+	char chunk[65536], hex[HEADER_DIGEST_HEX];
+	struct measure m = {0};
+	struct buf raw;
+	off_t at = 0;
+	ssize_t n;
+
+	header_scan_init(&m.scan);
+	header_digest_init(&m.digest);
+	while ((n = pread(fd, chunk, sizeof(chunk), at)) > 0) {
+		measure_feed(&m, chunk, (size_t)n);
+		at += n;
+	}
+	if (n == -1)
+		return err_sys(e, ERR_LOCAL, "reading a message");
+	header_digest_hex(&m.digest, hex);
+	buf_init(&raw, STATE_DIGEST);
+	(void)dec_hex(&raw, span_of(hex));
+	memcpy(digest_r, buf_span(&raw).p, STATE_DIGEST);
+	buf_clear(&raw);
+	*size_r = m.size;
+	return 0;
+}

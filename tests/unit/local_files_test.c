@@ -1,0 +1,301 @@
+/*
+ * syncd/local: folders and files of a Maildir tree, while a mail reader works
+ * on it.
+ */
+
+#include "local.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "tap.h"
+
+static struct err e;
+static char root[] = "/tmp/local.XXXXXX";
+static struct sync tree;
+
+static void
+write_file(const char *folder, const char *name, const char *text)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", root, folder, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	quiet(fd != -1 && write(fd, text, strlen(text)) != -1, "%s", path);
+	close(fd);
+}
+
+static void
+age(const char *folder, int64_t seconds)
+{
+	struct timespec t[2];
+	char path[512];
+
+	clock_gettime(CLOCK_REALTIME, &t[0]);
+	t[0].tv_sec -= seconds;
+	t[1] = t[0];
+	snprintf(path, sizeof(path), "%s/%s", root, folder);
+	quiet(utimensat(AT_FDCWD, path, t, 0) == 0, "%s", path);
+}
+
+static struct maildir
+folder(const char *path)
+{
+	struct maildir m = {0};
+
+	quiet(local_maildir(&tree, path, true, &m, &e) == 0, "%s", e.text);
+	return m;
+}
+
+static void
+test_survey(void)
+{
+	struct local_folder *v;
+	char path[512];
+	bool there;
+	size_t n;
+
+	tree.maildir = (char *)(uintptr_t) "/nowhere/at/all";
+	ok(local_survey(&tree, &v, &n, &there, &e) == 0 && !there && n == 0,
+	    "a root that is missing is told");
+	tree.maildir = root;
+	ok(local_survey(&tree, &v, &n, &there, &e) == 0 && there && n == 0,
+	    "an empty root");
+	local_create(&tree, "INBOX", &e);
+	local_create(&tree, "A/B", &e);
+	local_create(&tree, "A/B/C", &e);
+	snprintf(path, sizeof(path), "%s/.notmuch", root);
+	mkdir(path, 0700);
+	age("INBOX/cur", 10);
+	is_int(local_survey(&tree, &v, &n, &there, &e), 0, "survey");
+	ok(n == 3 && strcmp(v[0].path, "A/B") == 0 &&
+		strcmp(v[1].path, "A/B/C") == 0 &&
+		strcmp(v[2].path, "INBOX") == 0,
+	    "the Maildirs, not what lies between and beside them");
+	ok(v[2].cur_mtime != 0 && v[2].new_mtime == 0,
+	    "an mtime of just now is not remembered");
+	local_survey_free(v, n);
+	rmdir(path);
+}
+
+static void
+test_change_folders(void)
+{
+	struct local_folder *v;
+	bool there;
+	size_t n;
+
+	is_int(local_rename(&tree, "A/B/C", "X/Y", &e), 0, "rename");
+	is_int(local_rename(&tree, "X/Y", "A/B", &e), -1,
+	    "not onto another folder");
+	write_file("X/Y/new", "1", "x");
+	is_int(local_remove(&tree, "X/Y", &e), -1, "not with mail in it");
+	ok(strstr(e.text, "is not empty") != NULL, "which is said: %s", e.text);
+	tree.layout = LAYOUT_NESTED;
+	is_int(local_remove(&tree, "A/B", &e), 0, "an empty one is removed");
+	local_survey(&tree, &v, &n, &there, &e);
+	ok(n == 2 && strcmp(v[1].path, "X/Y") == 0, "so it is");
+	local_survey_free(v, n);
+	tree.layout = LAYOUT_MAILDIR_PLUS;
+	is_int(local_remove(&tree, "", &e), -1, "never the root");
+	tree.layout = LAYOUT_NESTED;
+}
+
+static void
+test_list(void)
+{
+	struct maildir m = folder("L");
+	struct local_list l;
+
+	write_file("L/cur", "b,S=3:2,S", "abc");
+	write_file("L/new", "a", "abc");
+	write_file("L/cur", "c:2,", "abc");
+	write_file("L/new", "b,S=3", "abc");
+	write_file("L/cur", ".hidden", "");
+	is_int(local_list(&m, &l, &e), 0, "listed");
+	ok(l.n == 3 && l.twice == 1, "one of two with the same name");
+	ok(span_eq(local_file_name(&l, 0), "a") && l.v[0].in_new,
+	    "sorted by unique name");
+	ok(span_eq(local_file_name(&l, 1), "b,S=3:2,S") && !l.v[1].in_new &&
+		l.v[1].flags == PLAN_SEEN,
+	    "the one in cur/ is it");
+	ok(l.cur_mtime == 0 && l.new_mtime == 0, "too fresh to be remembered");
+	ok(local_list_find(&l, span_of("c")) == &l.v[2] &&
+		local_list_find(&l, span_of("bb")) == NULL &&
+		local_list_find(&l, span_of("")) == NULL,
+	    "found by unique name");
+	local_list_clear(&l);
+	age("L/cur", 10);
+	age("L/new", 10);
+	local_list(&m, &l, &e);
+	ok(l.cur_mtime != 0 && l.new_mtime != 0, "after a while it is");
+	local_list_clear(&l);
+	maildir_close(&m);
+}
+
+static struct local_at
+at(const char *name, bool in_new)
+{
+	struct local_at a = {.in_new = in_new};
+
+	strlcpy(a.name, name, sizeof(a.name));
+	return a;
+}
+
+static bool
+there(const char *path)
+{
+	char full[512];
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	return access(full, F_OK) == 0;
+}
+
+static void
+test_files(void)
+{
+	struct maildir m = folder("F"), to = folder("G");
+	struct local_at a;
+	int fd;
+
+	write_file("F/new", "one", "x");
+	a = at("one", true);
+	is_int(local_set_flags(&m, &a, 0, &e), 1, "no flags");
+	ok(there("F/new/one"), "stays new");
+	is_int(local_set_flags(&m, &a, PLAN_SEEN, &e), 1, "seen");
+	ok(there("F/cur/one:2,S") && !there("F/new/one") && m.placed_cur &&
+		m.placed_new,
+	    "goes to cur/");
+	a = at("one", true);
+	is_int(local_set_flags(&m, &a, PLAN_FLAGGED, &e), 1,
+	    "found where a reader put it");
+	ok(there("F/cur/one:2,F"), "and changed there");
+	a = at("one:2,TS", false);
+	is_int(local_open(&m, &a, &fd, &e), 1, "opened by an old name");
+	is_str(a.name, "one:2,F", "its new name is told");
+	close(fd);
+	is_int(local_move(&m, &to, &a, &e), 1, "moved");
+	ok(there("G/cur/one:2,F") && !there("F/cur/one:2,F"), "so it is");
+	is_int(local_move(&m, &to, &a, &e), 0, "it is gone from there");
+	is_int(local_open(&m, &a, &fd, &e), 0, "cannot be opened");
+	is_int(local_unlink(&to, &a, &e), 1, "removed");
+	is_int(local_unlink(&to, &a, &e), 0, "once");
+	maildir_close(&m);
+	maildir_close(&to);
+}
+
+/* A reader renames one file for ever: a listing has it, always and once. */
+static void
+test_reader(void)
+{
+	struct maildir m = folder("R");
+	struct local_list l;
+	char from[512], to[512], name[32];
+	unsigned int i, listed = 0, missed = 0;
+	pid_t pid;
+
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "m%u:2,", i);
+		write_file("R/cur", name, "x");
+	}
+	snprintf(from, sizeof(from), "%s/R/cur/m100:2,", root);
+	snprintf(to, sizeof(to), "%s/R/cur/m100:2,S", root);
+	if ((pid = fork()) == 0) {
+		for (;;) {
+			rename(from, to);
+			rename(to, from);
+			usleep(3000);
+		}
+	}
+	for (i = 0; i < 60; i++) {
+		if (local_list(&m, &l, &e) == -1)
+			continue;
+		listed++;
+		missed += l.n != 200 || l.twice != 0;
+		local_list_clear(&l);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ok(listed > 20, "listed %u times of 60", listed);
+	is_int((int)missed, 0, "and complete each time");
+	maildir_close(&m);
+}
+
+static void
+test_digest(void)
+{
+	unsigned char a[STATE_DIGEST], b[STATE_DIGEST];
+	uint64_t n, k;
+	char path[512];
+	int fd, rv;
+
+	write_file("F/cur", "lf", "A: b\nC: d\n\nbody\n");
+	write_file("F/cur", "crlf", "A: b\r\nC: d\r\n\r\nother\r\n");
+	snprintf(path, sizeof(path), "%s/F/cur/lf", root);
+	fd = open(path, O_RDONLY);
+	rv = local_digest(fd, a, &n, &e);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/F/cur/crlf", root);
+	fd = open(path, O_RDONLY);
+	ok(rv == 0 && local_digest(fd, b, &k, &e) == 0, "digests");
+	close(fd);
+	ok(memcmp(a, b, sizeof(a)) == 0, "the same header, whatever the ends");
+	ok(n == 20 && k == 21, "sizes with CRLFs");
+}
+
+static void
+test_keywords(void)
+{
+	struct maildir m = folder("K");
+	struct local_keywords k = {0};
+
+	is_int(local_keywords_read(&m, &k, &e), 0, "no file");
+	is_int(local_keyword(&k, span_of("$Label1"), false), -1, "unknown");
+	is_int(local_keyword(&k, span_of("$Label1"), true), 0, "made: a");
+	is_int(local_keyword(&k, span_of("todo"), true), 1, "made: b");
+	is_int(local_keywords_write(&m, &k, &e), 0, "written");
+	local_keywords_clear(&k);
+	is_int(local_keywords_read(&m, &k, &e), 0, "read");
+	is_int(local_keyword(&k, span_of("TODO"), false), 1, "in any case");
+	local_keywords_clear(&k);
+	write_file("K", "dovecot-keywords",
+	    "0 x\n25 z y\n26 no\nnonsense\n0 again\n-1 no\n");
+	local_keywords_read(&m, &k, &e);
+	ok(local_keyword(&k, span_of("x"), false) == 0 &&
+		local_keyword(&k, span_of("again"), false) == -1 &&
+		local_keyword(&k, span_of("no"), false) == -1,
+	    "nonsense is skipped");
+	local_keywords_clear(&k);
+	maildir_close(&m);
+}
+
+int
+main(void)
+{
+	char command[64];
+
+	if (mkdtemp(root) == NULL)
+		return 1;
+	test_survey();
+	test_change_folders();
+	test_list();
+	test_files();
+	test_reader();
+	test_digest();
+	test_keywords();
+	snprintf(command, sizeof(command), "%s", root);
+	if (fork() == 0)
+		execlp("rm", "rm", "-rf", command, (char *)NULL);
+	wait(NULL);
+	return done();
+}
