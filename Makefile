@@ -18,7 +18,7 @@ PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 OS =	clock log stop file lock conf conf_read conf_apply tls_cert tls socks \
 	account command secret store maildir mbox sandbox net srv deflate \
 	pump progress notify ask parent idn
-CLIENT = server link
+CLIENT = server link imap_client
 
 FETCHD = options seen inbox_commands inbox_batch inbox run pop3_conn pop3_plan \
 	pop3_fetch imap_conn imap_plan imap_remove imap_fetch watch worker main

@@ -1,23 +1,19 @@
 #ifndef FETCHD_IMAP_CONN_H
 #define FETCHD_IMAP_CONN_H
 
-#include "proto/imap_session.h"
+#include "client/imap_client.h"
 #include "run.h"
 
 /* A logged-in IMAP connection and the folder that is open on it. */
 struct imap_conn {
-	struct run *run;   /* borrowed */
-	struct link *link; /* borrowed */
-	struct imap imap;
-	struct imap_session logon;
+	struct imap_client client;
+	struct run *run; /* borrowed */
 	struct seen_folder folder;
 	const char *name; /* borrowed: of the selected folder; NULL: none */
 	char sep;         /* hierarchy separator, when known */
 	uint32_t exists, uidnext, uidvalidity; /* of the selected folder */
 	bool changed; /* EXISTS came since the folder was looked at */
 	bool news;    /* NOTIFY told of some folder meanwhile */
-	bool logged_in;
-	bool stopping;
 };
 
 /*

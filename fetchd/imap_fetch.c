@@ -243,7 +243,7 @@ send_flight(struct visit *v, enum plan wanted)
 	v->flying_bytes += bytes;
 	buf_init(&text, CHUNK_MESSAGES * 24);
 	uidset_format(&set, 1, CHUNK_MESSAGES * 22, &text);
-	imap_command(&v->c->imap, IMAP_V_FETCH, f->cookie,
+	imap_command(&v->c->client.imap, IMAP_V_FETCH, f->cookie,
 	    "UID FETCH %s (UID %s)", buf_cstr(&text),
 	    headers ? "BODY.PEEK[HEADER]" : "BODY.PEEK[]");
 	buf_clear(&text);
@@ -287,14 +287,15 @@ fetch_items(struct visit *v, enum plan wanted, struct err *e)
 
 	v->next = 0;
 	for (;;) {
-		while (!v->c->stopping && v->n_flights < FLIGHTS &&
+		while (!v->c->client.stopping && v->n_flights < FLIGHTS &&
 		       v->flying < RUN_WINDOW_MESSAGES &&
 		       v->flying_bytes < RUN_WINDOW_BYTES &&
 		       send_flight(v, wanted))
 			;
 		/* A stop lets the message in hand finish, not what was asked
 		 * for behind it. */
-		if (v->n_flights == 0 || (v->c->stopping && !v->receiving))
+		if (v->n_flights == 0 ||
+		    (v->c->client.stopping && !v->receiving))
 			return settle(v, true, e);
 		rv = imap_conn_event(v->c, inbox_due(v->run->inbox), &ev, e);
 		if (rv == -1)
@@ -346,7 +347,7 @@ work(struct visit *v, const char *name, struct err *e)
 		return -1;
 	if (r->fetch->mark_seen && imap_mark_seen(v, e) == -1)
 		return -1;
-	return v->c->stopping ? 0 : imap_remove_due(v, e);
+	return v->c->client.stopping ? 0 : imap_remove_due(v, e);
 }
 
 int
@@ -391,11 +392,11 @@ imap_fetch(struct run *r, struct err *e)
 	rv = imap_conn_open(&c, r, &r->link, e);
 	if (rv == 0)
 		rv = imap_conn_folders(&c, &names, e);
-	for (i = 0; rv == 0 && i < names.n && !c.stopping; i++)
+	for (i = 0; rv == 0 && i < names.n && !c.client.stopping; i++)
 		rv = one_folder(&c, names.v[i], &all_well, e);
 	imap_conn_close(&c);
 	words_clear(&names);
-	if (rv == 0 && all_well && !c.stopping)
+	if (rv == 0 && all_well && !c.client.stopping)
 		rv = run_begun(r, e);
 	if (rv == 0)
 		log_info("%" PRIu64 " fetched, %" PRIu64 " skipped, %" PRIu64

@@ -116,7 +116,7 @@ take_listing(struct visit *v, uint32_t cookie, uint32_t from, const char *what,
 static void
 ask_listing(struct visit *v, uint32_t from)
 {
-	imap_command(&v->c->imap, IMAP_V_FETCH, C_LIST,
+	imap_command(&v->c->client.imap, IMAP_V_FETCH, C_LIST,
 	    "UID FETCH %" PRIu32 ":* (UID RFC822.SIZE)", from);
 }
 
@@ -162,7 +162,7 @@ imap_plan_search(
 	int rv;
 
 	imap_command(
-	    &v->c->imap, IMAP_V_SEARCH, C_SEARCH, "UID SEARCH %s", what);
+	    &v->c->client.imap, IMAP_V_SEARCH, C_SEARCH, "UID SEARCH %s", what);
 	while ((rv = imap_conn_event(v->c, 0, &ev, e)) != -1) {
 		if (rv == 1 && ev.kind == IMAP_EV_SEARCH)
 			uidset_union(found, ev.uids);
@@ -194,7 +194,7 @@ list_unseen(struct visit *v, struct err *e)
 	while (rv == 0 && from != 0 && !uidset_empty(&found)) {
 		buf_reset(&set);
 		from = uidset_format(&found, from, SET_BYTES, &set);
-		imap_command(&v->c->imap, IMAP_V_FETCH, C_LIST,
+		imap_command(&v->c->client.imap, IMAP_V_FETCH, C_LIST,
 		    "UID FETCH %s (UID RFC822.SIZE)", buf_cstr(&set));
 		rv = take_listing(v, C_LIST, 1, "FETCH", e);
 	}
@@ -225,7 +225,7 @@ list_again(struct visit *v, enum seen_status status, struct err *e)
 	while (rv == 0 && from != 0 && !uidset_empty(&again)) {
 		buf_reset(&set);
 		from = uidset_format(&again, from, SET_BYTES, &set);
-		imap_command(&v->c->imap, IMAP_V_FETCH, C_LIST,
+		imap_command(&v->c->client.imap, IMAP_V_FETCH, C_LIST,
 		    "UID FETCH %s (UID RFC822.SIZE)", buf_cstr(&set));
 		rv = take_listing(v, C_LIST, 1, "FETCH", e);
 	}
@@ -257,11 +257,11 @@ imap_plan_open(struct visit *v, const char *name, struct err *e)
 	c->name = name;
 	c->exists = c->uidnext = c->uidvalidity = 0;
 	c->changed = false;
-	imap_begin(
-	    &c->imap, examine ? IMAP_V_EXAMINE : IMAP_V_SELECT, C_SELECT);
-	imap_put(&c->imap, examine ? "EXAMINE " : "SELECT ");
-	imap_put_folder(&c->imap, span_of(name));
-	imap_end(&c->imap);
+	imap_begin(&c->client.imap, examine ? IMAP_V_EXAMINE : IMAP_V_SELECT,
+	    C_SELECT);
+	imap_put(&c->client.imap, examine ? "EXAMINE " : "SELECT ");
+	imap_put_folder(&c->client.imap, span_of(name));
+	imap_end(&c->client.imap);
 	if (listed)
 		ask_listing(v, from);
 	if (take_select(v, e) == -1)
@@ -470,7 +470,7 @@ check_headers(struct visit *v, size_t *known_r, struct err *e)
 	while (rv == 0 && from != 0 && !uidset_empty(&set)) {
 		buf_reset(&text);
 		from = uidset_format(&set, from, SET_BYTES, &text);
-		imap_command(&v->c->imap, IMAP_V_FETCH, C_LIST,
+		imap_command(&v->c->client.imap, IMAP_V_FETCH, C_LIST,
 		    "UID FETCH %s (UID BODY.PEEK[HEADER])", buf_cstr(&text));
 		rv = take_headers(v, &ck, e);
 	}

@@ -27,8 +27,8 @@ over_set(struct visit *v, const struct uidset *set, enum imap_verb verb,
 	while (rv == 0 && from != 0) {
 		buf_reset(&text);
 		from = uidset_format(set, from, SET_BYTES, &text);
-		imap_command(&v->c->imap, verb, C_STORE, "UID %s %s%s", before,
-		    buf_cstr(&text), after);
+		imap_command(&v->c->client.imap, verb, C_STORE, "UID %s %s%s",
+		    before, buf_cstr(&text), after);
 		rv = imap_conn_finish(v->c, C_STORE, before, e);
 	}
 	buf_clear(&text);
@@ -49,10 +49,11 @@ over_set_to(struct visit *v, const struct uidset *set, enum imap_verb verb,
 	while (rv == 0 && from != 0) {
 		buf_reset(&text);
 		from = uidset_format(set, from, SET_BYTES, &text);
-		imap_begin(&v->c->imap, verb, C_STORE);
-		imap_put(&v->c->imap, "UID %s %s ", word, buf_cstr(&text));
-		imap_put_folder(&v->c->imap, span_of(folder));
-		imap_end(&v->c->imap);
+		imap_begin(&v->c->client.imap, verb, C_STORE);
+		imap_put(
+		    &v->c->client.imap, "UID %s %s ", word, buf_cstr(&text));
+		imap_put_folder(&v->c->client.imap, span_of(folder));
+		imap_end(&v->c->client.imap);
 		rv = imap_conn_finish(v->c, C_STORE, word, e);
 	}
 	buf_clear(&text);
@@ -83,7 +84,7 @@ expunge_all(struct visit *v, const struct uidset *set, struct err *e)
 		    v->c->name);
 		return 0;
 	}
-	imap_command(&v->c->imap, IMAP_V_EXPUNGE, C_EXPUNGE, "EXPUNGE");
+	imap_command(&v->c->client.imap, IMAP_V_EXPUNGE, C_EXPUNGE, "EXPUNGE");
 	return imap_conn_finish(v->c, C_EXPUNGE, "EXPUNGE", e) == -1 ? -1 : 1;
 }
 
@@ -92,7 +93,7 @@ static int
 remove_set(struct visit *v, const struct uidset *set, struct err *e)
 {
 	const char *archive = v->run->fetch->archive;
-	struct imap *im = &v->c->imap;
+	struct imap *im = &v->c->client.imap;
 	int rv;
 
 	if (archive != NULL && imap_has(im, IMAP_CAP_MOVE))

@@ -99,7 +99,7 @@ start_afresh(struct run *r)
 static bool
 can_idle(const struct post *p)
 {
-	return !p->no_idle && imap_has(&p->conn.imap, IMAP_CAP_IDLE);
+	return !p->no_idle && imap_has(&p->conn.client.imap, IMAP_CAP_IDLE);
 }
 
 /* Sends IDLE, and does not wait for the "+". */
@@ -108,7 +108,7 @@ start_idle(struct post *p, struct err *e)
 {
 	enum pump_result moved;
 
-	imap_command(&p->conn.imap, IMAP_V_IDLE, C_IDLE, "IDLE");
+	imap_command(&p->conn.client.imap, IMAP_V_IDLE, C_IDLE, "IDLE");
 	p->idling = true;
 	p->idle_since = clock_ms();
 	return pump_poll(&p->link.pump, &moved, e);
@@ -134,7 +134,7 @@ end_idle(struct post *p, struct err *e)
 	if (!p->idling)
 		return 0;
 	p->idling = false;
-	imap_send_line(&p->conn.imap, span_of("DONE"));
+	imap_send_line(&p->conn.client.imap, span_of("DONE"));
 	return finish_soon(p, "IDLE", e);
 }
 
@@ -199,7 +199,7 @@ hear(struct watch *w, struct post *p, struct err *e)
 static int
 ask_for_news(struct watch *w, struct post *p, struct err *e)
 {
-	struct imap *im = &p->conn.imap;
+	struct imap *im = &p->conn.client.imap;
 	struct imap_ev ev;
 	size_t i;
 	int rv;
@@ -219,7 +219,7 @@ ask_for_news(struct watch *w, struct post *p, struct err *e)
 			note_status(w, &ev);
 		if (rv == 1 && ev.kind == IMAP_EV_DONE && ev.cookie == C_NOTIFY)
 			return ev.cond == IMAP_OK;
-		if (p->conn.stopping)
+		if (p->conn.client.stopping)
 			return 0;
 	}
 	return -1;
@@ -234,7 +234,8 @@ close_posts(struct watch *w)
 
 	for (i = 0; i < w->n; i++) {
 		if (w->posts[i].idling)
-			imap_send_line(&w->posts[i].conn.imap, span_of("DONE"));
+			imap_send_line(
+			    &w->posts[i].conn.client.imap, span_of("DONE"));
 		imap_conn_close(&w->posts[i].conn);
 		link_clear(&w->posts[i].link);
 	}
@@ -277,8 +278,9 @@ open_posts(struct watch *w, struct err *e)
 	free(w->dirty);
 	w->dirty = mem_array(w->folders.n, sizeof(*w->dirty));
 	w->notify = false;
-	if (w->folders.n > 1 && imap_has(&first->conn.imap, IMAP_CAP_NOTIFY) &&
-	    imap_has(&first->conn.imap, IMAP_CAP_UNSELECT)) {
+	if (w->folders.n > 1 &&
+	    imap_has(&first->conn.client.imap, IMAP_CAP_NOTIFY) &&
+	    imap_has(&first->conn.client.imap, IMAP_CAP_UNSELECT)) {
 		rv = ask_for_news(w, first, e);
 		if (rv == -1)
 			return -1;
@@ -310,7 +312,7 @@ fetch_dirty(struct watch *w, struct err *e)
 	for (i = 0; i < w->folders.n; i++) {
 		struct post *p = post_for(w, i);
 
-		if (!w->dirty[i] || p->conn.stopping)
+		if (!w->dirty[i] || p->conn.client.stopping)
 			continue;
 		if (end_idle(p, e) == -1)
 			return -1;
@@ -330,9 +332,9 @@ unselect(struct watch *w, struct err *e)
 {
 	struct post *p = &w->posts[0];
 
-	if (!w->notify || p->conn.name == NULL || p->conn.stopping)
+	if (!w->notify || p->conn.name == NULL || p->conn.client.stopping)
 		return 0;
-	imap_command(&p->conn.imap, IMAP_V_UNSELECT, C_IDLE, "UNSELECT");
+	imap_command(&p->conn.client.imap, IMAP_V_UNSELECT, C_IDLE, "UNSELECT");
 	if (finish_soon(p, "UNSELECT", e) == -1)
 		return -1;
 	if (p->conn.changed)
@@ -387,7 +389,7 @@ renew(struct watch *w, struct err *e)
 		if (!w->notify)
 			continue;
 		p->idle_since = now;
-		imap_command(&p->conn.imap, IMAP_V_NOOP, C_IDLE, "NOOP");
+		imap_command(&p->conn.client.imap, IMAP_V_NOOP, C_IDLE, "NOOP");
 		if (finish_soon(p, "NOOP", e) == -1)
 			return -1;
 	}
