@@ -218,12 +218,20 @@ size_t smtp_accepted(const struct smtp *);
 char *smtp_show(const struct smtp_ev *);
 
 /*
- * The error for a reply that is not 2xx, by stage: ERR_TEMP for 4xx and what
- * comes unasked; ERR_TLS for 530 and its kin that call for STARTTLS, and for
- * STARTTLS refused; ERR_AUTH for AUTH refused, 432 4.7.12, and where a login
- * is missed (530, 5.7.57); ERR_PROTO (exit 69) for the greeting, EHLO and
- * HELO; ERR_MESSAGE (exit 69) for the rest.  It says what was said and, where
- * one can, what to do; `what` says what was tried.  Returns -1.
+ * Which kind of error a reply is that is not 2xx, by stage: ERR_TEMP for 4xx
+ * and what comes unasked; ERR_TLS for 530 and its kin that call for STARTTLS,
+ * and for STARTTLS refused; ERR_AUTH for AUTH refused, 432 4.7.12, and where a
+ * login is missed (530, 5.7.57); ERR_PROTO (exit 69) for the greeting, EHLO
+ * and HELO; ERR_MESSAGE (exit 69) for the rest.
+ */
+enum err_kind smtp_refusal(const struct smtp_ev *);
+
+/* What a person can do about it; static; NULL when that cannot be known. */
+const char *smtp_remedy(const struct smtp_ev *);
+
+/*
+ * The error for such a reply: what was said and what to do; `what` says what
+ * was tried.  Returns -1.
  */
 int smtp_refused(const struct smtp_ev *, const char *what, struct err *);
 

@@ -319,16 +319,6 @@ smtp_show(const struct smtp_ev *ev)
 }
 
 static bool
-says(struct span text, const char *word)
-{
-	for (; text.n > 0; text = span_skip(text, 1)) {
-		if (span_prefix(text, word))
-			return true;
-	}
-	return false;
-}
-
-static bool
 has_detail(const struct smtp_ev *ev, unsigned int subject, unsigned int detail)
 {
 	return ev->status.class != 0 && ev->status.subject == subject &&
@@ -338,18 +328,32 @@ has_detail(const struct smtp_ev *ev, unsigned int subject, unsigned int detail)
 static bool
 wants_tls(const struct smtp_ev *ev)
 {
+	static const char *const words[] = {"STARTTLS", NULL};
+
 	if (ev->code == 538 || ev->code == 523)
 		return true;
 	return (ev->code == 530 || (ev->cmd == SMTP_AUTH && ev->code > 500)) &&
 	       (has_detail(ev, 7, 10) || has_detail(ev, 7, 11) ||
-		   says(ev->text, "STARTTLS"));
+		   span_says(ev->text, words));
+}
+
+/* Exchange: no passwords any more, told at the login or not before MAIL. */
+static bool
+wants_token(const struct smtp_ev *ev)
+{
+	static const char *const words[] = {"basic authentication", NULL};
+
+	return ev->code / 100 == 5 &&
+	       (has_detail(ev, 7, 139) ||
+		   (has_detail(ev, 7, 30) && /* else RFC 8689: REQUIRETLS */
+		       (ev->cmd == SMTP_AUTH || span_says(ev->text, words))));
 }
 
 /* Also where the login failed or was forgotten, and the mail is blamed. */
 static bool
 wants_login(const struct smtp_ev *ev)
 {
-	return ev->code == 530 || ev->code == 535 ||
+	return ev->code == 530 || ev->code == 535 || wants_token(ev) ||
 	       (ev->code == 432 && has_detail(ev, 7, 12)) ||
 	       (ev->code / 100 == 5 && has_detail(ev, 7, 57)); /* Exchange */
 }
@@ -380,8 +384,8 @@ kind_by_stage(enum smtp_cmd cmd)
 	return ERR_MESSAGE;
 }
 
-static enum err_kind
-kind_of(const struct smtp_ev *ev)
+enum err_kind
+smtp_refusal(const struct smtp_ev *ev)
 {
 	if (ev->kind == SMTP_EV_UNASKED)
 		return ERR_TEMP;
@@ -392,34 +396,34 @@ kind_of(const struct smtp_ev *ev)
 	return ev->code / 100 == 5 ? kind_by_stage(ev->cmd) : ERR_TEMP;
 }
 
-/* What a person can do about it; "" when that cannot be known. */
-static const char *
-advice(const struct smtp_ev *ev)
+const char *
+smtp_remedy(const struct smtp_ev *ev)
 {
 	if (ev->kind == SMTP_EV_UNASKED || ev->code / 100 != 5)
-		return "";
+		return NULL;
 	if (wants_tls(ev))
-		return ": use submissions:// or submission://";
+		return "use submissions:// or submission://";
 	if (ev->cmd == SMTP_EHLO || ev->cmd == SMTP_LHLO ||
 	    ev->cmd == SMTP_HELO)
-		return ": the keyword hello sets the name that we give";
-	if (ev->cmd == SMTP_AUTH &&
-	    (has_detail(ev, 7, 139) || has_detail(ev, 7, 30)))
-		return ": it takes no password here: set token-command";
+		return "the keyword hello sets the name that we give";
+	if (wants_token(ev))
+		return "it takes no password here: set token-command";
 	if (ev->cmd == SMTP_AUTH && has_detail(ev, 7, 9))
-		return ": it may want a password made for applications";
-	return "";
+		return "it may want a password made for applications";
+	return NULL;
 }
 
 int
 smtp_refused(const struct smtp_ev *ev, const char *what, struct err *e)
 {
-	enum err_kind kind = kind_of(ev);
+	enum err_kind kind = smtp_refusal(ev);
+	const char *remedy = smtp_remedy(ev);
 	char *reply = smtp_show(ev), *shown = span_show(span_of(reply), 400);
 	bool for_good = kind == ERR_PROTO || kind == ERR_MESSAGE;
 
 	err_code(e, kind, for_good ? EX_UNAVAILABLE : 0,
-	    "%s: server says: %s%s", what, shown, advice(ev));
+	    "%s: server says: %s%s%s", what, shown, remedy != NULL ? ": " : "",
+	    remedy != NULL ? remedy : "");
 	free(shown);
 	free(reply);
 	return -1;

@@ -950,6 +950,8 @@ static const struct {
 	77, ""},
     {SMTP_MAIL, "550 5.7.57 Client not authenticated to send mail", ERR_AUTH,
 	77, ""},
+    {SMTP_MAIL, "550 5.7.30 Basic authentication is not supported", ERR_AUTH,
+	77, "token-command"},
     {SMTP_MAIL, "451 4.7.1 later", ERR_TEMP, 75, "451 4.7.1 later"},
     {SMTP_RCPT, "550 5.1.1 no such user", ERR_MESSAGE, 69, "5.1.1"},
     {SMTP_RCPT, "550 5.7.30 REQUIRETLS support required", ERR_MESSAGE, 69, ""},
