@@ -38,7 +38,7 @@ has_ipv6() {
 }
 
 # NAME PACKAGE...: fetches these Debian packages and unpacks them, once for all,
-# into BUILD/pkg/NAME; sets PKG to that. For what cannot be installed beside
+# into BUILD/pkg/NAME; sets PKG to that. Nothing there is setuid. For what cannot be installed beside
 # its likes, and should not be: the machine keeps the mail server it has.
 unpack() {
 	local name=$1
@@ -56,6 +56,7 @@ unpack() {
 		for deb in *.deb; do
 			dpkg-deb -x "$deb" "$PKG" || exit 1
 		done
+		find "$PKG" -type f -perm /6000 -exec chmod ug-s {} +
 		rm -rf "$PKG/.new"
 		: >"$PKG/.done"
 	) >"$PKG/.log" 2>&1 || {
