@@ -579,7 +579,7 @@ term_at_random() {
 		kill -"$first" "$PID"
 		sleep 0.3
 		kill -0 "$PID"
-		stops TERM 143 300
+		stops TERM 143 1000
 		peer_wait
 		await no_session
 	done
