@@ -486,26 +486,43 @@ limit_plan(struct drop *s)
 	}
 }
 
+/* What the state knows of each; *known_r: of how many. */
+static int
+look_up(struct drop *s, size_t *known_r, struct err *e)
+{
+	size_t i;
+	int rv;
+
+	*known_r = 0;
+	/* Together: each by itself would lock the state anew. */
+	rv = seen_begin(s->run->seen, e);
+	for (i = 0; rv == 0 && i < s->n; i++) {
+		struct item *it = &s->items[i];
+
+		if (it->uid[0] == '\0')
+			it->plan = PLAN_CHECK;
+		else
+			rv = plan_by_row(s, it, e);
+		*known_r += it->known;
+	}
+	if (rv == 0)
+		return seen_commit(s->run->seen, e);
+	seen_rollback(s->run->seen);
+	return -1;
+}
+
 int
 pop3_plan_make(struct drop *s, struct err *e)
 {
 	struct run *r = s->run;
 	uint64_t present, expected;
-	size_t i, known = 0;
+	size_t i, known;
 	bool wholesale, brake;
 
 	if (seen_present(r->seen, s->folder.id, run_due(r), &present, &expected,
-		e) == -1)
+		e) == -1 ||
+	    look_up(s, &known, e) == -1)
 		return -1;
-	for (i = 0; i < s->n; i++) {
-		struct item *it = &s->items[i];
-
-		if (it->uid[0] == '\0')
-			it->plan = PLAN_CHECK;
-		else if (plan_by_row(s, it, e) == -1)
-			return -1;
-		known += it->known;
-	}
 	if (r->origin != SEEN_KEPT && r->fetch->start == 1)
 		return pass_all(s, e);
 	/* All that should still be there is gone, and as much is new. */
