@@ -14,9 +14,6 @@
 
 #include "os/log.h"
 
-#define CHUNK_MESSAGES 100u
-#define CHUNK_BYTES (1u << 20)
-
 /* --- fetching ------------------------------------------------------------------------- */
 
 /* Where the next run may begin: behind all that is dealt with. */
@@ -212,7 +209,7 @@ static bool
 send_flight(struct visit *v, enum plan wanted)
 {
 	struct flight *f = &v->flights[v->n_flights];
-	size_t most = wanted == PLAN_ALONE ? 1 : CHUNK_MESSAGES, n = 0;
+	size_t most = wanted == PLAN_ALONE ? 1 : RUN_STEP_MESSAGES, n = 0;
 	struct uidset set;
 	struct buf text;
 	uint64_t bytes = 0;
@@ -225,7 +222,8 @@ send_flight(struct visit *v, enum plan wanted)
 	*f = (struct flight){.first = v->next, .cookie = ++v->cookie};
 	headers = v->items[v->next].headers;
 	uidset_init(&set);
-	for (; v->next < v->n && n < most && bytes < CHUNK_BYTES; v->next++) {
+	for (; v->next < v->n && n < most && bytes < RUN_STEP_BYTES;
+	     v->next++) {
 		struct item *it = &v->items[v->next];
 
 		if (it->plan != wanted)
@@ -241,8 +239,8 @@ send_flight(struct visit *v, enum plan wanted)
 	v->n_flights++;
 	v->flying += n;
 	v->flying_bytes += bytes;
-	buf_init(&text, CHUNK_MESSAGES * 24);
-	uidset_format(&set, 1, CHUNK_MESSAGES * 22, &text);
+	buf_init(&text, RUN_STEP_MESSAGES * 24);
+	uidset_format(&set, 1, RUN_STEP_MESSAGES * 22, &text);
 	imap_command(&v->c->client.imap, IMAP_V_FETCH, f->cookie,
 	    "UID FETCH %s (UID %s)", buf_cstr(&text),
 	    headers ? "BODY.PEEK[HEADER]" : "BODY.PEEK[]");

@@ -99,12 +99,17 @@ take_message_event(struct drop *s, const struct pop3_ev *ev, struct err *e)
 	    s->link->peer);
 }
 
-/* Keeps the window full: bytes bound it, so that it never runs dry. */
+/* Keeps the window full: bytes bound it, so that it never runs dry.  Commands
+ * go out many at a time: to send one for each message that came wakes up the
+ * other side as often. */
 static void
 send_more(struct drop *s, size_t *next, size_t *flying, uint64_t *bytes)
 {
 	size_t most = s->logon.has_pipelining ? RUN_WINDOW_MESSAGES : 1;
 
+	if (*flying > 0 && (*flying + RUN_STEP_MESSAGES > most ||
+			       *bytes + RUN_STEP_BYTES > RUN_WINDOW_BYTES))
+		return;
 	while (!s->stopping && *next < 2 * s->n && *flying < most &&
 	       (*flying == 0 || *bytes < RUN_WINDOW_BYTES)) {
 		struct item *it = pop3_plan_turn(s, (*next)++);

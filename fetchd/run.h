@@ -55,5 +55,8 @@ void run_came(struct run *, uint64_t messages, uint64_t bytes);
 /* How large a run of fetches in flight may get, in bytes and messages. */
 #define RUN_WINDOW_BYTES (16u << 20)
 #define RUN_WINDOW_MESSAGES 2000u
+/* And what it grows by at a time. */
+#define RUN_STEP_BYTES (1u << 20)
+#define RUN_STEP_MESSAGES 100u
 
 #endif
