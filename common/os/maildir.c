@@ -209,24 +209,50 @@ spool_raw(struct spool *s, const void *data, size_t n, struct err *e)
 	return 0;
 }
 
+/* A piece of at most SPOOL_CHUNK bytes.  A CR at its end may belong to a CRLF
+ * and is held back; all others are judged by the LF behind them. */
+static void
+convert(struct spool *s, const char *p, size_t n)
+{
+	char *to = buf_reserve(&s->out, n + 1), *from = to;
+	size_t k;
+
+	if (s->held_cr && *p != '\n')
+		*to++ = s->last = '\r';
+	s->held_cr = p[n - 1] == '\r';
+	n -= s->held_cr;
+	for (; n > 0; p += k, n -= k) {
+		const char *lf = memchr(p, '\n', n);
+		size_t line;
+
+		k = lf != NULL ? (size_t)(lf - p) + 1 : n;
+		line = lf == NULL                 ? k
+		       : k >= 2 && lf[-1] == '\r' ? k - 2
+		                                  : k - 1;
+		memcpy(to, p, line);
+		to += line;
+		if (line > 0)
+			s->last = p[line - 1];
+		if (lf == NULL)
+			break;
+		s->lines += s->last != '\r';
+		*to++ = s->last = '\n';
+	}
+	s->bytes += (size_t)(to - from);
+	buf_commit(&s->out, (size_t)(to - from));
+}
+
 int
 spool_write(struct spool *s, const char *p, size_t n, struct err *e)
 {
-	const char *end = p + n, *cr;
+	while (n > 0) {
+		size_t k = n < SPOOL_CHUNK ? n : SPOOL_CHUNK;
 
-	while (p < end) {
-		if (s->held_cr) {
-			s->held_cr = false;
-			if (*p != '\n' && spool_raw(s, "\r", 1, e) == -1)
-				return -1;
-		}
-		cr = memchr(p, '\r', (size_t)(end - p));
-		if (cr == NULL)
-			return spool_raw(s, p, (size_t)(end - p), e);
-		if (spool_raw(s, p, (size_t)(cr - p), e) == -1)
+		convert(s, p, k);
+		if (s->out.len >= SPOOL_CHUNK && write_out(s, e) == -1)
 			return -1;
-		s->held_cr = true;
-		p = cr + 1;
+		p += k;
+		n -= k;
 	}
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "prng.h"
 #include "tap.h"
 
 #define TAG 0x1234abcd
@@ -66,6 +67,53 @@ test_bytes(struct maildir *m)
 		is_str(strchr(name, ','), sizes, "its sizes");
 		spool_abandon(&s, m->tmp);
 	}
+}
+
+/* What the whole text becomes; *crlf_r: W=. */
+static size_t
+convert(const char *in, size_t n, char *out, size_t *crlf_r)
+{
+	size_t i, k = 0, lines = 0;
+
+	for (i = 0; i < n; i++) {
+		if (in[i] == '\r' && i + 1 < n && in[i + 1] == '\n')
+			continue;
+		lines += in[i] == '\n' && (k == 0 || out[k - 1] != '\r');
+		out[k++] = in[i];
+	}
+	*crlf_r = k + lines;
+	return k;
+}
+
+/* Any bytes, in any pieces, come out as the whole would. */
+static void
+test_pieces(struct maildir *m)
+{
+	static char in[200000], want[sizeof(in)], have[sizeof(in)];
+	size_t n, k, at, len, crlf;
+	struct spool s;
+	int round;
+
+	for (round = 0; round < 600; round++) {
+		n = prng(round % 50 == 0 ? sizeof(in) : 200);
+		prng_text(in, n, "a\r\n\r\n\0.xyz", round % 3 == 0 ? 5 : 10);
+		quiet(spool_open(&s, m->tmp, TAG, "spool", &e) == 0, "open");
+		for (at = 0; at < n; at += k) {
+			k = 1 + prng((uint32_t)(n - at));
+			if (round % 2 == 0 && k > 7)
+				k = 1 + prng(7);
+			quiet(spool_write(&s, in + at, k, &e) == 0, "write");
+		}
+		quiet(spool_flush(&s, &e) == 0, "flush");
+		len = convert(in, n, want, &crlf);
+		quiet(pread(s.fd, have, sizeof(have), 0) == (ssize_t)len &&
+			  memcmp(have, want, len) == 0,
+		    "round %d: the bytes", round);
+		quiet(s.bytes == len && s.bytes + s.lines == crlf,
+		    "round %d: the sizes", round);
+		spool_abandon(&s, m->tmp);
+	}
+	ok(true, "%d texts in pieces", round);
 }
 
 static bool
@@ -243,6 +291,7 @@ main(void)
 	test_open(path);
 	is_int(maildir_open(path, true, &m, &e), 0, "made");
 	test_bytes(&m);
+	test_pieces(&m);
 	test_place(&m);
 	test_again(&m);
 	test_sweep(&m);
