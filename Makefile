@@ -15,13 +15,14 @@ BASE =	mem err span buf wire time words suggest glob enc encword utf7 uidset \
 PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 	imap_item imap_reply imap_session smtp_caps smtp smtp_reply \
 	smtp_session
-OS =	clock log stop file lock conf conf_read conf_apply tls_cert tls socks \
-	account command secret store maildir mbox sandbox net srv deflate \
-	pump progress notify ask parent idn
+OS =	clock log stop file durable lock conf conf_read conf_apply tls_cert \
+	tls socks account command secret store maildir mbox sandbox net srv \
+	deflate pump progress notify ask parent idn
 CLIENT = server link imap_client
 
-FETCHD = options seen inbox_commands inbox_batch inbox run pop3_conn pop3_plan \
-	pop3_fetch imap_conn imap_plan imap_remove imap_fetch watch worker main
+FETCHD = options seen inbox_commands inbox_batch inbox_settle inbox run \
+	pop3_conn pop3_plan pop3_fetch imap_conn imap_plan imap_remove \
+	imap_fetch watch worker main
 SENDQ =	face envelope history mime_field mime_walk mime_code mime letter \
 	outcome retry bounce_text bounce bounce_say queue ledger message standing options \
 	accept copies submit runner watch list smtpd main
@@ -62,8 +63,9 @@ FORTIFY ?= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 CFLAGS ?= $(OPT)
 ALL_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Icommon \
 	$(PC_CFLAGS) $(CPPFLAGS)
-ALL_CFLAGS = -std=c17 $(CFLAGS) $(FORTIFY) $(PROBED) $(WERROR) $(SAN)
-ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
+ALL_CFLAGS = -std=c17 -pthread $(CFLAGS) $(FORTIFY) $(PROBED) $(WERROR) $(SAN)
+ALL_LDFLAGS = -pthread -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed \
+	$(SAN) $(LDFLAGS)
 COMPILE = $(CC) $(ALL_CPPFLAGS) $(OWN) $(ALL_CFLAGS) -MMD -MP
 
 all: $(BINS:%=$(B)/%)

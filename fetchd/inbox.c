@@ -166,8 +166,9 @@ inbox_open(const struct fetch *f, const struct options *o, struct seen *seen,
 	for (i = 0; i < f->n_targets; i++)
 		in->eager |= f->targets[i].kind == TARGET_PIPE ||
 		             f->targets[i].kind == TARGET_STDOUT;
-	in->batch = mem_array(BATCH_MESSAGES, sizeof(*in->batch));
-	in->cookies = mem_array(BATCH_MESSAGES, sizeof(*in->cookies));
+	in->filling.parcels = mem_array(BATCH_MESSAGES, sizeof(struct parcel));
+	in->going.parcels = mem_array(BATCH_MESSAGES, sizeof(struct parcel));
+	in->cookies = mem_array(2 * BATCH_MESSAGES, sizeof(*in->cookies));
 	buf_init(&in->head, HEAD_MAX);
 	if (seen_tag(seen, &in->tag, e) == -1 ||
 	    file_mkdirs(in->spool_dir, e) == -1 ||
@@ -203,7 +204,9 @@ inbox_close(struct inbox *in)
 	buf_clear(&in->head);
 	free(in->maildirs);
 	free(in->spool_dir);
-	free(in->batch);
+	free(in->filling.parcels);
+	free(in->going.parcels);
+	free(in->items);
 	free(in->cookies);
 	free(in);
 }

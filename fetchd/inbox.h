@@ -11,8 +11,9 @@
  * Where messages go: through the filters, to every target, exactly once.
  * A message is queued when its bytes are spooled, and *settled* when it is
  * durable at its targets and so recorded in the state: a batch at a time
- * (512 messages, 8 MiB or one second; at once behind a pipe).  Only what is
- * settled may be deleted at its source.
+ * (256 messages, 8 MiB or one second; at once behind a pipe).  While one batch
+ * is made durable, the next one comes in.  Only what is settled may be deleted
+ * at its source.
  */
 struct inbox;
 
@@ -53,9 +54,10 @@ int inbox_end(
 void inbox_abort(struct inbox *); /* it will not be complete */
 
 /*
- * Settles the batch when it is full or old, or in any case with `now`.  The
- * cookies of what was settled are in *cookies_r, borrowed until the next
- * call; *n_r is 0 when nothing was.
+ * Call it behind each message: a batch that is full or old is sent on its way,
+ * and one that became durable meanwhile is settled.  With `now` all is settled
+ * that was queued, and durable on return.  The cookies of what was settled are
+ * in *cookies_r, borrowed until the next call; *n_r is 0 when nothing was.
  */
 int inbox_settle(struct inbox *, bool now, const size_t **cookies_r,
     size_t *n_r, struct err *);
@@ -69,7 +71,8 @@ void inbox_discard(struct inbox *);
  */
 int inbox_rest(struct inbox *, struct err *);
 
-/* When the batch will be old: clock_ms() terms; 0: it is empty. */
+/* When to settle now if nothing more comes: clock_ms() terms; 0: nothing is
+ * queued. */
 int64_t inbox_due(const struct inbox *);
 
 /*

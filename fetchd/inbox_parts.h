@@ -3,13 +3,15 @@
 
 #include "base/header.h"
 #include "inbox.h"
+#include "os/durable.h"
 #include "os/maildir.h"
 
 /*
- * What the three parts of the inbox share: taking a message in (inbox), the
- * user's commands (inbox_commands), and the batch (inbox_batch).
+ * What the four parts of the inbox share: taking a message in (inbox), the
+ * user's commands (inbox_commands), the batch (inbox_batch), and its way to
+ * its place (inbox_settle).
  */
-#define BATCH_MESSAGES 512
+#define BATCH_MESSAGES 256
 
 /* A spooled file and the target it is for. */
 struct entry {
@@ -28,6 +30,15 @@ struct parcel {
 	size_t n;
 };
 
+/* Messages that are settled together. */
+struct batch {
+	struct parcel *parcels; /* owned, BATCH_MESSAGES */
+	size_t n;
+	uint64_t bytes;
+	int64_t started;         /* clock_ms(): filling, or its syncs, began */
+	struct seen_folder mark; /* recorded with it; id 0: none */
+};
+
 struct inbox {
 	const struct fetch *fetch;     /* borrowed */
 	const struct options *options; /* borrowed */
@@ -42,14 +53,14 @@ struct inbox {
 	bool eager; /* settle each message: a pipe cannot be taken back */
 	size_t batch_max; /* messages: each holds a descriptor per target */
 
-	struct parcel *batch; /* owned, BATCH_MESSAGES */
-	size_t n;
-	uint64_t bytes;
-	int64_t started;
-	size_t *cookies;         /* owned: of the batch settled last */
-	struct seen_folder mark; /* id 0: none */
-	bool placing;            /* rows are in the state */
-	bool unplaced;           /* and some of their files are not in place */
+	struct batch filling;       /* what comes in */
+	struct batch going;         /* is being made durable meanwhile */
+	struct durable durable;     /* of `going` */
+	struct durable_item *items; /* owned: its descriptors */
+	size_t *cookies;            /* owned: of what was settled last */
+	size_t n_cookies;
+	bool placing;  /* rows are in the state */
+	bool unplaced; /* and some of their files are not in place */
 
 	/* the message that is coming in */
 	struct inbox_item item;
@@ -73,8 +84,17 @@ int inbox_process(struct inbox *, bool *drop_r, struct err *);
  * for each target that is one. */
 int inbox_add(struct inbox *, enum seen_status, bool files, struct err *);
 
-/* Drops the batch and its files. */
-void inbox_drop_batch(struct inbox *);
+/*
+ * Hands what came in to be made durable: files, then the directories that name
+ * them.  With `here`, it is over on return.  Nothing else may be going.
+ */
+void inbox_make_durable(struct inbox *, bool here);
+
+/* Drops all that is not settled, and its files. */
+void inbox_drop(struct inbox *);
+
+/* Forgets the batch; its files are someone else's now. */
+void inbox_forget(struct batch *);
 
 /* Puts in place what is recorded as being placed. */
 int inbox_leftovers(struct inbox *, struct err *);

@@ -271,17 +271,6 @@ spool_flush(struct spool *s, struct err *e)
 	return 0;
 }
 
-void
-spool_start_sync(struct spool *s)
-{
-#ifdef SYNC_FILE_RANGE_WRITE
-	/* Only a hint; spool_sync() is what counts. */
-	(void)sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-#else
-	(void)s;
-#endif
-}
-
 int
 spool_sync(struct spool *s, struct err *e)
 {

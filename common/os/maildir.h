@@ -12,7 +12,7 @@
  * Delivery into a Maildir in steps whose order the caller owns, because a
  * commit to the state stands between them:
  *   spool_*         write tmp/<unique>, as the bytes arrive
- *   spool_start_sync, spool_sync, maildir_sync_tmp
+ *   spool_sync, maildir_sync_tmp (or durable_start() for many at once)
  *                   the bytes and their names in tmp/ survive a power cut
  *   (the caller commits "placing")
  *   maildir_place   tmp/<unique> becomes new/<name>
@@ -79,7 +79,6 @@ int spool_raw(struct spool *, const void *, size_t, struct err *);
 /* Writes out what is held back; after it the size is final. */
 int spool_flush(struct spool *, struct err *);
 
-void spool_start_sync(struct spool *); /* starts the write-back */
 int spool_sync(struct spool *, struct err *);
 void spool_close(struct spool *);
 

@@ -33,6 +33,7 @@ all_points() {
 @test "IMAP, keep never" { all_points imap-never-maildir; }
 @test "IMAP, keep always" { all_points imap-always-maildir; }
 @test "new mail for an old state" { all_points '*-more'; }
+@test "batch behind batch" { all_points '*-many'; }
 @test "an mbox" { all_points '*-mbox'; }
 @test "a Maildir and an mbox" { all_points '*-two'; }
 @test "a command" { all_points '*-pipe'; }
