@@ -24,10 +24,13 @@ FETCHD = options seen inbox_commands inbox_batch inbox_settle inbox run \
 	pop3_conn pop3_plan pop3_fetch imap_conn imap_plan imap_remove \
 	imap_fetch watch worker main
 SENDQ =	face envelope history mime_field mime_walk mime_code mime letter \
-	outcome retry bounce_text bounce bounce_say queue ledger message standing options \
-	accept copies submit runner watch list smtpd main
-SYNCD =	plan options state local_name local_keywords local_files local remote \
-	folders apply watch worker main
+	outcome retry bounce_text bounce bounce_say queue ledger message \
+	standing options accept copies tend cargo submit flight flight_write \
+	flight_read flight_run batch worker runner watch list smtpd main
+
+SYNCD =	plan options state local local_name local_keywords local_files folders \
+	remote remote_survey remote_diff remote_get remote_append \
+	remote_change remote_folder apply watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \

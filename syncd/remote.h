@@ -2,154 +2,267 @@
 #define SYNCD_REMOTE_H
 
 #include "base/uidset.h"
-#include "client/link.h"
+#include "base/words.h"
+#include "client/imap_client.h"
+#include "local.h"
 #include "folders.h"
-#include "proto/imap_session.h"
 
 /*
  * The server side: a session, and what syncd asks of it, in as few turns as
- * can be.  Commands are pipelined over folders: remote_ask_*() puts one on the
- * wire and returns, and remote_wait() takes the answers in the order of the
- * questions.  Memory does not depend on how much mail there is, but for uid
- * sets and what has changed.
+ * can be.  Each call takes its questions for all folders at once and puts them
+ * on the wire without waiting, so that the link is never idle between folders.
+ * Memory does not depend on how much mail there is, but for uid sets and what
+ * has changed.
+ *
+ * Folders have the names that remote_survey() gave: in UTF-8, without the
+ * prefix of the personal namespace.
+ *
+ * -1 means that the session is of no more use (ERR_TEMP, ERR_PROTO, ERR_LOCAL;
+ * "stopped" when an end was asked for), or that a callback failed.  What was
+ * told before holds.  What is wrong with one folder or one message is told
+ * with that, in `error`, and holds up no other.
  */
 struct remote {
-	struct link *link; /* borrowed */
-	struct imap imap;
-	struct imap_session logon;
-	const char *selected; /* borrowed; the folder that the next command is
-	                       * for; NULL */
-	bool qresync, condstore; /* enabled */
-	bool stopping;
+	struct imap_client client;
+	bool qresync; /* enabled */
+	char *trash;  /* owned: the folder that is \Trash; NULL */
+
+	/* private */
+	char *selected;      /* owned: for which the last SELECT was sent */
+	uint32_t validity;   /* of `selected`, once it is known; else 0 */
+	bool enabled;        /* ENABLE was sent */
+	char *prefix;        /* owned: of the personal namespace; NULL: none */
+	struct words others; /* prefixes of the other namespaces */
 };
 
 int remote_open(struct remote *, struct link *, struct err *);
 void remote_close(struct remote *); /* LOGOUT, not waited for */
 
 /*
- * ENABLE and LIST-STATUS in one flight (pipelined STATUS for each folder where
- * that is missing); the list is the caller's, in the order of the server.
+ * ENABLE, NAMESPACE and LIST-STATUS in one flight (where that is missing, LIST
+ * and then STATUS for each folder that the patterns want).  All folders are in
+ * the list, in the order of the server; it is the caller's.  A server without
+ * UIDVALIDITY has 1 everywhere.
  */
 int remote_survey(struct remote *, const struct sync *,
     struct folders_remote **list_r, size_t *n_r, struct err *);
 void remote_survey_free(struct folders_remote *, size_t n);
 
-/* What has changed in a folder since it was remembered. */
+/* --- what has changed: remote_diff.c --------------------------------------- */
+
+/* A message that is new, or whose flags are not what they were. */
 struct remote_change {
 	uint32_t uid;
 	plan_flags flags;
-	uint64_t size; /* 0: not asked for */
-	uint64_t modseq;
-	unsigned char emailid[16]; /* hash of it; zeros: none */
+	uint64_t size; /* RFC822.SIZE; 0: not asked for, or not told */
+	unsigned char emailid[16]; /* a hash of it; zeros: none */
+};
+
+struct remote_question {
+	const char *folder;               /* borrowed */
+	const struct state_folder *base;  /* borrowed; NULL: never seen */
+	const struct folders_remote *now; /* borrowed; NULL: not surveyed */
+	const struct uidset *known;       /* borrowed: UIDs remembered as being
+	                                   * there; NULL: none */
+	struct local_keywords *keywords;  /* borrowed; letters are made; NULL:
+	                                   * keywords do not travel */
+	bool sizes, emailids; /* of messages from base->uidnext up */
+	bool full;            /* all messages, whatever changed */
 };
 
 struct remote_diff {
+	struct err *error; /* owned: why nothing is known; NULL: all is well */
 	uint32_t uidvalidity, uidnext, exists;
-	uint64_t modseq;
-	plan_flags permanent; /* flags that can be stored */
-	bool any_keyword;
-	struct remote_change
-	    *v; /* owned; by rising uid: flags changed, or new */
+	uint64_t modseq;         /* to ask from the next time; 0: none */
+	plan_flags permanent;    /* flags that can be stored */
+	bool any_keyword;        /* also such as nobody has used yet */
+	struct remote_change *v; /* owned; by rising uid */
 	size_t n;
-	struct uidset vanished;
-	bool complete; /* v lists all messages, vanished what is not in it */
-	bool moved_ground; /* another UIDVALIDITY than remembered */
+	struct uidset vanished; /* of the known ones, those proven gone */
+	bool complete;          /* v has all messages that are there */
+	bool moved_ground;      /* another UIDVALIDITY than in base: `known`
+	                         * means nothing, v is complete */
 	bool read_only;
 };
 
 /*
  * SELECT with what the server has of QRESYNC, CONDSTORE or nothing (6.2), for
- * n folders in one flight; diffs in the same order.  `known` UIDs are what a
- * full listing is compared with where the server cannot tell what vanished;
- * where counts do not add up, the folder is listed in full.
+ * n folders in one flight; diffs in the same order.  Where the counts of a
+ * folder do not add up it is listed in full, in a second one, and a message
+ * counts as gone only when two ways of listing agree.
  */
-struct remote_question {
-	const struct folders_pair *pair; /* borrowed */
-	const struct uidset *known;      /* borrowed */
-	bool want_sizes, want_emailids, full;
-};
 int remote_diffs(struct remote *, const struct remote_question *, size_t n,
-    struct remote_diff *diffs_r, struct local_keywords *const *, struct err *);
+    struct remote_diff *diffs_r, struct err *);
 void remote_diff_clear(struct remote_diff *);
 
-/*
- * Messages, in a stream.  Each is told by `begin` (its flags and date known,
- * or not yet: has_flags), `data`, `end` (all known).  The fetches of several
- * folders follow each other without a gap: the receiver is told of the
- * folder by `cookie`.
- */
+/* --- messages, in a stream: remote_get.c ------------------------------------ */
+
+enum remote_part { REMOTE_WHOLE, REMOTE_HEADER, REMOTE_MESSAGE_ID };
+
+struct remote_fetch {
+	const char *folder;              /* borrowed */
+	uint32_t uidvalidity;            /* that the UIDs are of; 0: any */
+	const struct uidset *uids;       /* borrowed */
+	const struct remote_diff *sizes; /* borrowed; NULL: not known */
+	struct local_keywords *keywords; /* as in struct remote_question */
+	enum remote_part part;
+	uint32_t cookie;
+
+	struct err *error; /* result: owned; why the folder gave nothing more */
+};
+
 struct remote_message {
-	uint32_t cookie, uid;
+	uint32_t cookie; /* of the struct remote_fetch */
+	uint32_t uid;    /* 0: not yet known */
 	plan_flags flags;
 	bool has_flags;
 	int64_t date;  /* INTERNALDATE, seconds; 0: not known */
-	uint64_t size; /* of the literal */
+	uint64_t size; /* of what comes by `data`, with CRLFs */
 	unsigned char emailid[16];
 };
+
+/*
+ * What receives them, one at a time: `begin` (with what is known by then),
+ * `data`, and `end` (all known), or `drop` when it is to be forgotten: it was
+ * nothing that was asked for, or the session broke.  Instead of all these
+ * `missing`, when no body came: the server refuses it (`why` says so, has NIL
+ * or nothing) or it went meanwhile (why->kind is ERR_NONE).  -1 ends all.
+ */
 struct remote_sink {
 	void *arg;
 	int (*begin)(void *, const struct remote_message *, struct err *);
 	int (*data)(void *, struct span, struct err *);
 	int (*end)(void *, const struct remote_message *, struct err *);
-	/* no body came for it: NIL, NO, or gone meanwhile */
-	int (*missing)(void *, const struct remote_message *, struct err *);
+	void (*drop)(void *);
+	int (*missing)(void *, const struct remote_message *,
+	    const struct err *why, struct err *);
 };
-enum remote_part { REMOTE_WHOLE, REMOTE_HEADER, REMOTE_MESSAGE_ID };
-struct remote_fetch {
-	const char *folder;        /* borrowed */
-	const struct uidset *uids; /* borrowed */
-	enum remote_part part;
-	uint32_t cookie;
-};
-int remote_fetch(struct remote *, const struct remote_fetch *, size_t n,
+
+/*
+ * The messages of n folders, without a gap between them.  About 16 MiB or
+ * 2,000 messages are under way at a time; a stop lets the one in hand finish.
+ */
+int remote_fetch(struct remote *, struct remote_fetch *, size_t n,
     const struct remote_sink *, struct err *);
 
-/*
- * APPEND of n files, as many in one flight as fit: LITERAL+, LITERAL-, and
- * MULTIAPPEND where offered.  uids_r[i]: the UID it got (UIDPLUS), 0: not
- * told.  done_r[i]: whether the server has it; refused ones are told in errs.
- */
+/* --- messages to the server: remote_append.c -------------------------------- */
+
 struct remote_append {
-	int fd;        /* borrowed: the file, LF or CRLF lines */
-	uint64_t size; /* with CRLFs */
+	const char *folder; /* borrowed */
 	plan_flags flags;
-	int64_t date;  /* seconds */
-	bool has_nul;  /* BINARY's literal8, else refused */
-	bool done;     /* result */
-	uint32_t uid;  /* result */
-	char *refused; /* result: owned; NULL */
+	const struct local_keywords *keywords; /* borrowed; NULL: none */
+	int64_t date; /* INTERNALDATE, seconds; 0: the server's clock */
+	size_t cookie;
+
+	/* results */
+	bool done;            /* the server has it */
+	uint32_t uidvalidity; /* that uid is of */
+	uint32_t uid;         /* 0: not told */
+	enum imap_code code;  /* refused: TRYCREATE, OVERQUOTA, ... */
 };
-int remote_append(struct remote *, const char *folder, struct remote_append *,
-    size_t n, uint32_t *uidvalidity_r, struct err *);
 
 /*
- * Flags, grouped by change into uid sets: of `uids` in the folder, set and
- * clear.  UNCHANGEDSINCE modseq where offered (0: without): what changed
- * meanwhile is in *modified_r and was not touched.
+ * Where they come from.  `open` gives a descriptor at the message's begin,
+ * which is closed here: 1; 0 when it is gone; -1.  `done` tells the outcome as
+ * soon as it is known, once for each; why: NULL, or what the server said.  -1
+ * ends all; of what was told nothing, the server may have some or not.
  */
-int remote_store(struct remote *, const char *folder, const struct uidset *uids,
-    plan_flags set, plan_flags clear, const struct local_keywords *,
-    uint64_t unchanged_since, struct uidset *modified_r, struct err *);
+struct remote_source {
+	void *arg;
+	int (*open)(
+	    void *, const struct remote_append *, int *fd_r, struct err *);
+	int (*done)(void *, const struct remote_append *, const struct err *why,
+	    struct err *);
+};
 
 /*
- * UID MOVE (else COPY, STORE \Deleted, UID EXPUNGE).  to_r: the new UIDs in
- * the order of rising old ones; empty when the server does not tell.
+ * APPEND of n files with LF or CRLF lines, byte for byte but for CRLF at each
+ * line's end.  As many as fit are under way at once, by LITERAL+, LITERAL- and
+ * MULTIAPPEND where offered, which takes runs of the same folder.  NULs need
+ * BINARY.  After OVERQUOTA no more is begun.
  */
-int remote_move(struct remote *, const char *from, const struct uidset *,
-    const char *to, struct uidset *from_r, struct uidset *to_r,
-    uint32_t *uidvalidity_r, struct err *);
+int remote_append(struct remote *, struct remote_append *, size_t n,
+    const struct remote_source *, struct err *);
+
+/* --- changes: remote_change.c ------------------------------------------------ */
 
 /*
- * \Deleted and UID EXPUNGE of just these. Without UIDPLUS: EXPUNGE when nothing
- * else is marked \Deleted there, else only the mark, and *marked_r says so.
+ * Flags of some messages: these are set, those cleared; of the flags the server
+ * may ignore what it cannot store.  UNCHANGEDSINCE modseq where that is given:
+ * what changed meanwhile is in `modified`, and is to be looked at again.  One
+ * flight for all, but that a mark \Deleted waits until UIDVALIDITY is seen.
  */
-int remote_delete(struct remote *, const char *folder, const struct uidset *,
-    bool *marked_r, struct err *);
+struct remote_store {
+	const char *folder;        /* borrowed */
+	uint32_t uidvalidity;      /* that the UIDs are of */
+	const struct uidset *uids; /* borrowed */
+	plan_flags set, clear;
+	const struct local_keywords *keywords; /* borrowed; NULL: none */
+	uint64_t unchanged_since;              /* 0: whatever happened */
 
-int remote_create(struct remote *, const char *folder, struct err *);
-int remote_rename(
-    struct remote *, const char *from, const char *to, struct err *);
-/* Only an empty one; its emptiness is asked for first. */
-int remote_remove(struct remote *, const char *folder, struct err *);
+	/* results */
+	struct uidset modified; /* owned */
+	struct err *error;      /* owned; NULL: done */
+};
+int remote_store(
+    struct remote *, struct remote_store *, size_t n, struct err *);
+void remote_store_clear(struct remote_store *);
+
+/*
+ * Messages to another folder: UID MOVE, else UID COPY and then as
+ * remote_delete().  Waits for each folder's UIDVALIDITY first.
+ */
+struct remote_pair {
+	uint32_t from, to;
+};
+struct remote_move {
+	const char *from, *to; /* borrowed */
+	uint32_t uidvalidity;
+	const struct uidset *uids; /* borrowed */
+
+	/* results */
+	bool copied;               /* they are in `to` */
+	bool marked;               /* ... but in `from` only marked */
+	struct remote_pair *pairs; /* owned: the UIDs, as far as told */
+	size_t n_pairs;
+	uint32_t to_uidvalidity; /* that pairs' `to` are of */
+	enum imap_code code;     /* refused: TRYCREATE, OVERQUOTA, ... */
+	struct err *error;       /* owned; NULL: done */
+};
+int remote_move(struct remote *, struct remote_move *, size_t n, struct err *);
+void remote_move_clear(struct remote_move *);
+
+/*
+ * \Deleted and UID EXPUNGE of just these.  Without UIDPLUS: EXPUNGE when
+ * nothing else is marked \Deleted there, else only the mark, and `marked` says
+ * so.  At Gmail, where that would leave them in "All Mail": to the trash.
+ * Waits for each folder's UIDVALIDITY first.
+ */
+struct remote_delete {
+	const char *folder; /* borrowed */
+	uint32_t uidvalidity;
+	const struct uidset *uids; /* borrowed */
+
+	/* results */
+	bool marked;
+	struct err *error; /* owned; NULL: done */
+};
+int remote_delete(
+    struct remote *, struct remote_delete *, size_t n, struct err *);
+void remote_delete_clear(struct remote_delete *);
+
+/* --- folders: remote_folder.c ------------------------------------------------- */
+
+/*
+ * What is made is subscribed to as well; what there is already is no error.  A
+ * folder is removed only when it is empty, for which it is asked first
+ * (ERR_MESSAGE when it is not).  errors_r[i]: owned; NULL: done.
+ */
+int remote_create(struct remote *, const char *const *folders, size_t n,
+    struct err **errors_r, struct err *);
+int remote_rename(struct remote *, const char *from, const char *to,
+    struct err **error_r, struct err *);
+int remote_remove(
+    struct remote *, const char *folder, struct err **error_r, struct err *);
 
 #endif
