@@ -351,8 +351,9 @@ put_subject(const struct bounce *b, struct buf *out)
 	return rc == 0 ? buf_puts(out, "\r\n") : -1;
 }
 
+/* The report's type is that of its second part (RFC 6522 section 3). */
 static int
-put_frame(const struct bounce *b, bool eight_bit, struct buf *out)
+put_frame(const struct bounce *b, bool utf8, bool ascii, struct buf *out)
 {
 	TRY(buf_puts(out, "Return-Path: <>\r\n"));
 	TRY(put_date(out, "Date", b->now, b->zone));
@@ -369,10 +370,9 @@ put_frame(const struct bounce *b, bool eight_bit, struct buf *out)
 			  "MIME-Version: 1.0\r\n"));
 	TRY(buf_printf(out,
 	    "Content-Type: multipart/report;"
-	    " report-type=delivery-status;\r\n"
-	    " boundary=\"=_%s\"\r\n",
-	    b->id));
-	if (eight_bit)
+	    " report-type=%sdelivery-status;\r\n boundary=\"=_%s\"\r\n",
+	    utf8 ? "global-" : "", b->id));
+	if (utf8 || !ascii)
 		TRY(buf_puts(out, "Content-Transfer-Encoding: 8bit\r\n"));
 	return buf_puts(out, "\r\nThis is a report in parts, as MIME has them."
 			     "\r\n");
@@ -383,7 +383,7 @@ put_parts(const struct bounce *b, struct span said, bool utf8, struct buf *out)
 {
 	bool ascii = text_is_ascii(said);
 
-	TRY(put_frame(b, utf8 || !ascii, out));
+	TRY(put_frame(b, utf8, ascii, out));
 	TRY(buf_printf(out,
 	    "\r\n--=_%s\r\nContent-Type: text/plain; charset=%s\r\n%s\r\n",
 	    b->id, ascii ? "us-ascii" : "utf-8",

@@ -192,7 +192,10 @@ local_list_clear(struct local_list *l)
 {
 	free(l->v);
 	free(l->text);
-	*l = (struct local_list){0};
+	l->v = NULL;
+	l->text = NULL;
+	l->n = l->twice = 0;
+	l->cur_mtime = l->new_mtime = 0;
 }
 
 struct span

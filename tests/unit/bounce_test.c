@@ -287,7 +287,7 @@ test_utf8(void)
 	    "Message-ID: <1795600000.r1@host.example.org>\n"
 	    "Auto-Submitted: auto-replied\n"
 	    "MIME-Version: 1.0\n"
-	    "Content-Type: multipart/report; report-type=delivery-status;\n"
+	    "Content-Type: multipart/report; report-type=global-delivery-status;\n"
 	    " boundary=\"=_1795600000.r1\"\n"
 	    "Content-Transfer-Encoding: 8bit\n"
 	    "\n"
