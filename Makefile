@@ -10,8 +10,8 @@ PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 VERSION = 0.1
 
-BASE =	mem err span buf wire time words suggest glob enc encword utf7 uidset \
-	url address address_form header
+BASE =	mem err span buf wire time words suggest glob enc encword json utf7 \
+	uidset url address address_form header
 PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 	imap_item imap_reply imap_session smtp_caps smtp smtp_reply \
 	smtp_session
@@ -25,8 +25,10 @@ FETCHD = options seen inbox_commands inbox_batch inbox_settle inbox run \
 	imap_fetch watch worker main
 SENDQ =	face envelope history mime_field mime_walk mime_code mime letter \
 	outcome retry bounce_text bounce bounce_say queue ledger message \
-	standing options accept copies tend cargo submit flight flight_write \
-	flight_read flight_run batch worker runner watch list smtpd main
+	standing options options_keys when aliases accept_input accept_body \
+	accept_rcpts accept copies tend cargo submit flight flight_write \
+	flight_read flight_run batch worker runner watch list list_show \
+	list_change smtpd main
 
 SYNCD =	plan options state local local_name local_keywords local_files folders \
 	remote remote_survey remote_diff remote_get remote_append \
