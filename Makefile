@@ -23,7 +23,8 @@ CLIENT = server link imap_client
 FETCHD = options seen inbox_commands inbox_batch inbox_settle inbox run \
 	pop3_conn pop3_plan pop3_fetch imap_conn imap_plan imap_remove \
 	imap_fetch watch worker main
-SENDQ =	face envelope history mime_field mime_walk mime_code mime letter \
+SENDQ =	face envelope history mime_field mime_walk mime_code mime \
+	letter_field letter_write letter_scan letter_rcpt letter \
 	outcome retry bounce_text bounce bounce_say queue ledger message \
 	standing options options_keys when aliases accept_input accept_body \
 	accept_rcpts accept copies tend cargo submit flight flight_write \
