@@ -3,6 +3,8 @@
  * it goes to.  Each rule by itself; then messages made to be awkward.
  */
 
+#include <time.h>
+
 #include "base/header.h"
 #include "letter_run.h"
 
@@ -600,6 +602,41 @@ test_many(void)
 	buf_clear(&b);
 }
 
+/* A header as large as can be takes no time, whatever is in it. */
+static void
+test_linear(void)
+{
+	static const char *const runs[][2] = {{"To: ", "\xc3\xa9<a@x>,"},
+	    {"To: ", "a@x,"}, {"To: ", "bob,"}, {"To: x", "(\xc3\xa9)"},
+	    {"To: ", "(\xc3\xa9) bob ,"}, {"Subject: ", "\xc3\xa9 b "},
+	    {"Subject: ", "\xc3\xa9"}, {"Subject: ", "\xe9 \n "},
+	    {"Subject: ", "=?a?q?b?= \xc3\xa9 "}, {"Subject: ", "b "},
+	    {"To: x\n", "To: a@x\n"}, {"To: x\n", "Cc: a\n"},
+	    {"To: x\n", "Subject: a\nSubject: b\n"}, {"To: x\n", "a:\n"},
+	    {"To: x\n", "Resent-To: a\n"}, {"To: x\n", "Bcc: \xc3\xa9 <a>\n"},
+	    {"To: x\nX: a", " \n"}, {"To: ", "\n"}};
+	struct letter_options o = from_header();
+	struct run r;
+	struct buf b;
+	clock_t start;
+	size_t i;
+
+	buf_init(&b, LETTER_HEADER_MAX / 2);
+	o.recipients = usual.recipients;
+	for (i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		buf_reset(&b);
+		buf_puts(&b, runs[i][0]);
+		while (buf_puts(&b, runs[i][1]) == 0)
+			;
+		start = clock();
+		run_letter(&r, buf_span(&b), WHOLE, &o);
+		ok((double)(clock() - start) / CLOCKS_PER_SEC < 4,
+		    "much of kind %zu: %s", i, r.rc == 0 ? "taken" : r.e.text);
+		run_clear(&r);
+	}
+	buf_clear(&b);
+}
+
 static void
 test_from_checked(void)
 {
@@ -883,6 +920,7 @@ main(void)
 	test_given();
 	test_read();
 	test_many();
+	test_linear();
 	test_from_checked();
 	test_told();
 	test_sealed();
