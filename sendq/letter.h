@@ -92,8 +92,8 @@ struct letter_options {
 	const char *unique, *id_domain; /* borrowed */
 	/* for names without a domain in fields; NULL: they stay so */
 	const char *domain; /* borrowed */
-	/* for a From that lacks: the address in normal form, and the name in
-	 * UTF-8, NULL or "": none */
+	/* for a From that lacks: the address in normal form, never NULL, and
+	 * the name in UTF-8; NULL or "": none */
 	const char *from, *from_name; /* borrowed */
 };
 
