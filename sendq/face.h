@@ -2,13 +2,15 @@
 #define SENDQ_FACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "base/err.h"
 #include "base/words.h"
+#include "proto/smtp.h"
 
 /*
  * The command line: sendq's own options, and the faces that it has for those
- * who call it sendmail, mailq or newaliases. Pure, but for getopt(3).
+ * who call it sendmail, mailq or newaliases. It does nothing but understand,
+ * and say what it does not.
  */
 enum face_mode {
 	FACE_ACCEPT, /* a message on standard input */
@@ -26,6 +28,7 @@ enum face_mode {
 	FACE_RETRY,
 	FACE_NEWALIASES, /* nothing to do */
 };
+#define FACE_MODES (FACE_NEWALIASES + 1)
 
 struct face {
 	enum face_mode mode;
@@ -33,14 +36,18 @@ struct face {
 	/* accepting */
 	bool from_header; /* -t */
 	bool no_dot;      /* -i, -oi: a line with a dot is a line with a dot */
-	char *sender;     /* owned; -f, -r; NULL: not given; "": null sender */
-	char *full_name;  /* owned; -F */
-	char *notify, *ret, *envid; /* owned; -N -R -V; NULL */
-	bool queue_only;            /* -odq */
-	char *at;                   /* owned; --at, --delay: as written */
-	char *delay;
+	char *sender;     /* owned; -f, -r: as written; NULL: not given; "":
+	                   * the null sender */
+	char *full_name;  /* owned; -F; NULL */
+	unsigned int notify; /* -N: enum smtp_notify bits; 0: not given */
+	enum smtp_ret ret;   /* -R */
+	char *envid;         /* owned; -V; NULL */
+	bool queue_only;     /* -odq, -odd */
+	char *at;            /* owned; --at, as written; NULL */
+	int64_t delay;       /* --delay, ms; 0: not given */
 	/* all */
-	char *config;      /* owned; -C is sendmail's own and ignored */
+	char *config;      /* owned; --config; NULL: the usual one. sendmail's
+	                    * -C is ignored */
 	struct words sets; /* --set */
 	bool json;
 	bool wait;
@@ -55,7 +62,9 @@ void face_clear(struct face *);
  * Returns -1 to go on, or an exit code to end with (--help, --version: 0, and
  * the text was printed; EX_USAGE, and it was said why). Options of sendmail
  * that mean nothing here are swallowed, with their arguments; none of them
- * writes a file (CVE-2016-10033).
+ * writes a file (CVE-2016-10033), and as sendmail, whose command line may be
+ * put together by a web page, none runs a command or reads another
+ * configuration. There, options end at the first recipient.
  */
 int face_parse(struct face *, int argc, char **argv);
 
