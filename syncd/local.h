@@ -118,10 +118,17 @@ int local_unlink(struct maildir *, struct local_at *at, struct err *);
 int local_move(struct maildir *from, struct maildir *to, struct local_at *at,
     struct err *);
 
-/* Header digest (zeros: it is empty) and size with CRLFs of an open file, read
- * from its begin. */
-int local_digest(int fd, unsigned char digest_r[STATE_DIGEST], uint64_t *size_r,
-    struct err *);
+/*
+ * What a file is known by when its UID is lost: size with CRLFs, and the
+ * digest of its Message-ID field (base/header's, of the field alone), or where
+ * there is none (*has_id_r) of its whole header.  Read from its begin.
+ */
+#define LOCAL_DIGEST 16
+int local_identity(int fd, uint64_t *size_r,
+    unsigned char digest_r[LOCAL_DIGEST], bool *has_id_r, struct err *);
+
+/* Such a digest of a header or field that came in memory. */
+void local_digest(struct span, unsigned char digest_r[LOCAL_DIGEST]);
 
 /* --- keywords: dovecot-keywords ------------------------------------------- */
 

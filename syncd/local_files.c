@@ -403,9 +403,43 @@ local_move(struct maildir *from, struct maildir *to, struct local_at *at,
 
 /* --- what a file is --------------------------------------------------------------- */
 
+#define HEADER_MAX (256 * 1024) /* of which the Message-ID is looked for */
+
+void
+local_digest(struct span s, unsigned char digest_r[LOCAL_DIGEST])
+{
+	char hex[HEADER_DIGEST_HEX];
+	struct header_digest d;
+	struct buf raw;
+
+	header_digest_init(&d);
+	header_digest_feed(&d, s.p, s.n);
+	header_digest_hex(&d, hex);
+	buf_init(&raw, LOCAL_DIGEST);
+	(void)dec_hex(&raw, span_of(hex));
+	memcpy(digest_r, buf_span(&raw).p, LOCAL_DIGEST);
+	buf_clear(&raw);
+}
+
+/* The field as it stands in the header, name and folds included. */
+static bool
+find_field(struct span header, const char *name, struct span *field_r)
+{
+	struct span rest = header, field, body;
+
+	while (header_next(&rest, &field, &body)) {
+		if (!span_caseeq(field, name))
+			continue;
+		*field_r =
+		    span_bytes(field.p, (size_t)(body.p + body.n - field.p));
+		return true;
+	}
+	return false;
+}
+
 struct measure {
 	struct header_scan scan;
-	struct header_digest digest;
+	struct buf header;
 	uint64_t size;
 	bool cr; /* the byte before was one */
 };
@@ -415,7 +449,9 @@ measure_feed(struct measure *m, const char *p, size_t n)
 {
 	size_t i, head = header_scan_feed(&m->scan, p, n);
 
-	header_digest_feed(&m->digest, p, head);
+	if (head > buf_room(&m->header))
+		head = buf_room(&m->header);
+	buf_append(&m->header, p, head);
 	m->size += n;
 	for (i = 0; i < n; i++) {
 		m->size += p[i] == '\n' && !m->cr;
@@ -424,28 +460,28 @@ measure_feed(struct measure *m, const char *p, size_t n)
 }
 
 int
-local_digest(int fd, unsigned char digest_r[STATE_DIGEST], uint64_t *size_r,
-    struct err *e)
+local_identity(int fd, uint64_t *size_r, unsigned char digest_r[LOCAL_DIGEST],
+    bool *has_id_r, struct err *e)
 {
-	char chunk[65536], hex[HEADER_DIGEST_HEX];
 	struct measure m = {0};
-	struct buf raw;
+	struct span field;
+	char chunk[65536];
 	off_t at = 0;
 	ssize_t n;
 
 	header_scan_init(&m.scan);
-	header_digest_init(&m.digest);
+	buf_init(&m.header, HEADER_MAX);
 	while ((n = pread(fd, chunk, sizeof(chunk), at)) > 0) {
 		measure_feed(&m, chunk, (size_t)n);
 		at += n;
 	}
-	if (n == -1)
+	if (n == -1) {
+		buf_clear(&m.header);
 		return err_sys(e, ERR_LOCAL, "reading a message");
-	header_digest_hex(&m.digest, hex);
-	buf_init(&raw, STATE_DIGEST);
-	(void)dec_hex(&raw, span_of(hex));
-	memcpy(digest_r, buf_span(&raw).p, STATE_DIGEST);
-	buf_clear(&raw);
+	}
+	*has_id_r = find_field(buf_span(&m.header), "Message-ID", &field);
+	local_digest(*has_id_r ? field : buf_span(&m.header), digest_r);
 	*size_r = m.size;
+	buf_clear(&m.header);
 	return 0;
 }

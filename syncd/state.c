@@ -28,19 +28,10 @@ static const char *const migrations[] = {
     " folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
     " name TEXT NOT NULL, flags INTEGER NOT NULL, half INTEGER NOT NULL,"
     " placing INTEGER NOT NULL, size INTEGER NOT NULL,"
-    " digest BLOB NOT NULL, emailid BLOB NOT NULL,"
+    " emailid BLOB NOT NULL,"
     " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
     "CREATE UNIQUE INDEX msg_name ON msg (folder, name) WHERE name <> '';"
     "CREATE INDEX msg_placing ON msg (placing) WHERE placing = 1;"
-    "CREATE TABLE aside ("
-    " folder INTEGER NOT NULL, name TEXT NOT NULL, flags INTEGER NOT NULL,"
-    " half INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL,"
-    " PRIMARY KEY (folder, name)) WITHOUT ROWID;"
-    "CREATE TABLE intent ("
-    " id INTEGER PRIMARY KEY, folder INTEGER NOT NULL,"
-    " uidnext INTEGER NOT NULL, source INTEGER NOT NULL,"
-    " uid INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL,"
-    " digest BLOB NOT NULL, flags INTEGER NOT NULL);"
     "CREATE TABLE self (tag INTEGER NOT NULL);"
     "INSERT INTO self VALUES (abs(random()) % 4294967296);",
 };
@@ -61,20 +52,12 @@ enum {
 	Q_WALK_UID,
 	Q_WALK_NAME,
 	Q_UIDS,
-	Q_SET_ASIDE,
-	Q_ASIDE,
-	Q_ASIDE_DROP,
 	Q_PLACING_NEXT,
 	Q_PLACED,
-	Q_INTEND,
-	Q_INTENTS,
-	Q_INTENT_DONE,
-	Q_INTENT_DROP,
 	Q_N
 };
 
-#define MSG \
-	"SELECT folder, uid, name, flags, half, placing, size, digest, emailid"
+#define MSG "SELECT folder, uid, name, flags, half, placing, size, emailid"
 
 static const char *const sql[Q_N] = {
     [Q_TAG] = "SELECT tag FROM self",
@@ -93,8 +76,8 @@ static const char *const sql[Q_N] = {
     [Q_BY_NAME] = MSG " FROM msg WHERE folder = ?1 AND name = ?2"
 		      " AND name <> ''",
     [Q_PUT] = "INSERT OR REPLACE INTO msg (folder, uid, name, flags, half,"
-	      " placing, size, digest, emailid)"
-	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	      " placing, size, emailid)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [Q_FORGET] = "DELETE FROM msg WHERE folder = ?1 AND uid = ?2",
     [Q_COUNT] = "SELECT count(*) FROM msg WHERE folder = ?1",
     [Q_WALK_UID] = MSG " FROM msg WHERE folder = ?1 ORDER BY uid",
@@ -102,23 +85,10 @@ static const char *const sql[Q_N] = {
 	MSG " FROM msg WHERE folder = ?1 AND name <> '' ORDER BY name",
     [Q_UIDS] = "SELECT uid FROM msg WHERE folder = ?1 AND half & 2 <> 0"
 	       " ORDER BY uid",
-    [Q_SET_ASIDE] = "INSERT OR REPLACE INTO aside (folder, name, flags, half,"
-		    " size, digest) SELECT folder, name, flags, half, size,"
-		    " digest FROM msg WHERE folder = ?1 AND name <> ''",
-    [Q_ASIDE] = "SELECT folder, 0, name, flags, half, 0, size, digest, ''"
-		" FROM aside WHERE folder = ?1 AND name = ?2",
-    [Q_ASIDE_DROP] = "DELETE FROM aside WHERE folder = ?1",
     [Q_PLACING_NEXT] = MSG " FROM msg WHERE placing = 1"
 			   " AND (folder, uid) > (?1, ?2)"
 			   " ORDER BY folder, uid LIMIT 1",
     [Q_PLACED] = "UPDATE msg SET placing = 0 WHERE placing = 1",
-    [Q_INTEND] = "INSERT INTO intent (folder, uidnext, source, uid, name,"
-		 " size, digest, flags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-		 " RETURNING id",
-    [Q_INTENTS] = "SELECT id, folder, uidnext, source, uid, name, size,"
-		  " digest, flags FROM intent ORDER BY id",
-    [Q_INTENT_DONE] = "DELETE FROM intent WHERE id = ?1",
-    [Q_INTENT_DROP] = "DELETE FROM intent WHERE folder = ?1 OR source = ?1",
 };
 
 struct state {
@@ -190,22 +160,6 @@ run_on(struct query *q, int64_t id, struct err *e)
 {
 	query_int(q, 1, id);
 	return query_run(q, e);
-}
-
-static struct span
-digest_span(const unsigned char digest[STATE_DIGEST])
-{
-	return span_bytes(digest, STATE_DIGEST);
-}
-
-static void
-get_digest(struct query *q, int column, unsigned char digest_r[STATE_DIGEST])
-{
-	struct span s = query_get_text(q, column);
-
-	memset(digest_r, 0, STATE_DIGEST);
-	if (s.n == STATE_DIGEST)
-		memcpy(digest_r, s.p, STATE_DIGEST);
 }
 
 /* --- folders --------------------------------------------------------------- */
@@ -309,9 +263,7 @@ state_folder_put(struct state *s, struct state_folder *f, struct err *e)
 int
 state_folder_drop(struct state *s, int64_t id, struct err *e)
 {
-	if (run_on(s->q[Q_MSG_DROP], id, e) == -1 ||
-	    run_on(s->q[Q_ASIDE_DROP], id, e) == -1 ||
-	    run_on(s->q[Q_INTENT_DROP], id, e) == -1)
+	if (state_forget_all(s, id, e) == -1)
 		return -1;
 	return run_on(s->q[Q_FOLDER_DROP], id, e);
 }
@@ -333,8 +285,7 @@ get_msg(struct query *q, struct state_msg *m)
 		.flags = (plan_flags)query_get_int(q, 3)},
 	    .placing = query_get_int(q, 5) != 0,
 	    .size = (uint64_t)query_get_int(q, 6),
-	    .emailid = query_get_text(q, 8)};
-	get_digest(q, 7, m->digest);
+	    .emailid = query_get_text(q, 7)};
 }
 
 /* A query of at most one row, which is left standing: what it lends is good
@@ -385,7 +336,6 @@ let_go(struct state *s)
 {
 	query_reset(s->q[Q_BY_UID]);
 	query_reset(s->q[Q_BY_NAME]);
-	query_reset(s->q[Q_ASIDE]);
 	query_reset(s->q[Q_PLACING_NEXT]);
 }
 
@@ -404,8 +354,7 @@ state_put(struct state *s, const struct state_msg *m, struct err *e)
 	query_int(q, 5, half);
 	query_int(q, 6, m->placing);
 	query_int(q, 7, (int64_t)m->size);
-	query_blob(q, 8, digest_span(m->digest));
-	query_blob(q, 9, m->emailid);
+	query_blob(q, 8, m->emailid);
 	let_go(s);
 	return query_run(q, e);
 }
@@ -483,29 +432,11 @@ state_uids(struct state *s, int64_t folder, struct uidset *set, struct err *e)
 	return rv;
 }
 
-/* --- aside ------------------------------------------------------------------- */
-
 int
-state_set_aside(struct state *s, int64_t folder, struct err *e)
+state_forget_all(struct state *s, int64_t folder, struct err *e)
 {
 	let_go(s);
-	if (run_on(s->q[Q_SET_ASIDE], folder, e) == -1)
-		return -1;
 	return run_on(s->q[Q_MSG_DROP], folder, e);
-}
-
-int
-state_aside(struct state *s, int64_t folder, struct span name,
-    struct state_msg *m, struct err *e)
-{
-	return by_name(s->q[Q_ASIDE], folder, name, m, e);
-}
-
-int
-state_drop_aside(struct state *s, int64_t folder, struct err *e)
-{
-	let_go(s);
-	return run_on(s->q[Q_ASIDE_DROP], folder, e);
 }
 
 /* --- placing ------------------------------------------------------------------ */
@@ -533,79 +464,4 @@ state_placed(struct state *s, struct err *e)
 {
 	let_go(s);
 	return query_run(s->q[Q_PLACED], e);
-}
-
-/* --- intents ------------------------------------------------------------------- */
-
-int
-state_intend(struct state *s, struct state_intent *t, struct err *e)
-{
-	struct query *q = s->q[Q_INTEND];
-
-	query_int(q, 1, t->folder);
-	query_int(q, 2, t->uidnext);
-	query_int(q, 3, t->source);
-	query_int(q, 4, t->uid);
-	query_text(q, 5, span_of(t->name));
-	query_int(q, 6, (int64_t)t->size);
-	query_blob(q, 7, digest_span(t->digest));
-	query_int(q, 8, (int64_t)t->flags);
-	let_go(s);
-	return run_for_id(q, &t->id, e);
-}
-
-static struct state_intent
-get_intent(struct query *q)
-{
-	struct state_intent t = {.id = query_get_int(q, 0),
-	    .folder = query_get_int(q, 1),
-	    .uidnext = (uint32_t)query_get_int(q, 2),
-	    .source = query_get_int(q, 3),
-	    .uid = (uint32_t)query_get_int(q, 4),
-	    .name = span_dup(query_get_text(q, 5)),
-	    .size = (uint64_t)query_get_int(q, 6),
-	    .flags = (plan_flags)query_get_int(q, 8)};
-
-	get_digest(q, 7, t.digest);
-	return t;
-}
-
-int
-state_intents(
-    struct state *s, struct state_intent **list_r, size_t *n_r, struct err *e)
-{
-	struct query *q = s->q[Q_INTENTS];
-	struct state_intent *v = NULL;
-	size_t n = 0;
-	int rv;
-
-	while ((rv = query_step(q, e)) == 1) {
-		if ((n & (n - 1)) == 0)
-			v = mem_resize(v, n > 0 ? 2 * n : 1, sizeof(*v));
-		v[n++] = get_intent(q);
-	}
-	if (rv == -1) {
-		state_intents_free(v, n);
-		return -1;
-	}
-	*list_r = v;
-	*n_r = n;
-	return 0;
-}
-
-void
-state_intents_free(struct state_intent *v, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		free(v[i].name);
-	free(v);
-}
-
-int
-state_intent_done(struct state *s, int64_t id, struct err *e)
-{
-	let_go(s);
-	return run_on(s->q[Q_INTENT_DONE], id, e);
 }

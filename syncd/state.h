@@ -18,9 +18,7 @@
  *	folder	a pair of folders: names on both sides, and the few numbers by
  *		which either side shows that it has not changed
  *	msg	a pair of messages, keyed by (folder, uid); found by (folder,
- *		unique name of its file) too, and by digest
- *	intent	what is about to be done on the server and cannot be seen from
- *		here to have been done: APPEND, MOVE and COPY without COPYUID
+ *		unique name of its file) too
  */
 struct state;
 
@@ -36,7 +34,6 @@ struct state_folder {
 	int64_t cur_mtime, new_mtime; /* ns; 0: look whatever it is now */
 };
 
-#define STATE_DIGEST 16
 struct state_msg {
 	int64_t folder;
 	uint32_t uid;
@@ -45,7 +42,6 @@ struct state_msg {
 	struct plan_base base;
 	bool placing;  /* its file is durable in tmp/, perhaps not placed */
 	uint64_t size; /* with CRLFs; 0: not known */
-	unsigned char digest[STATE_DIGEST]; /* of the header; zeros: unknown */
 	struct span emailid; /* RFC 8474, or Gmail's; borrowed; may be empty */
 };
 
@@ -89,15 +85,8 @@ void state_walk_end(struct state *);
 int state_uids(
     struct state *, int64_t folder, struct uidset *set, struct err *);
 
-/*
- * UIDVALIDITY changed: the folder's rows lose their UIDs, and are kept aside
- * for what they tell of a file (digest, size, flags that were agreed), until
- * state_drop_aside().
- */
-int state_set_aside(struct state *, int64_t folder, struct err *);
-int state_aside(struct state *, int64_t folder, struct span name,
-    struct state_msg *, struct err *); /* 1, 0, -1 */
-int state_drop_aside(struct state *, int64_t folder, struct err *);
+/* All rows of a folder: UIDVALIDITY changed. */
+int state_forget_all(struct state *, int64_t folder, struct err *);
 
 /* --- deliveries under way (section 4) ------------------------------------ */
 /* The rows that are `placing`, one by one: *folder and *uid start at 0 and are
@@ -106,23 +95,5 @@ int state_placing_next(struct state *, int64_t *folder, uint32_t *uid,
     struct state_msg *, struct err *);
 /* All of them are in their place. */
 int state_placed(struct state *, struct err *);
-
-/* --- intents ------------------------------------------------------------- */
-struct state_intent {
-	int64_t id;
-	int64_t folder;   /* where it will appear */
-	uint32_t uidnext; /* of that folder, before: it gets this or more */
-	int64_t source;   /* MOVE: from this folder; 0: APPEND */
-	uint32_t uid;     /* MOVE: that message */
-	char *name;       /* owned; of the file */
-	uint64_t size;
-	unsigned char digest[STATE_DIGEST];
-	plan_flags flags;
-};
-int state_intend(struct state *, struct state_intent *, struct err *);
-int state_intents(
-    struct state *, struct state_intent **list_r, size_t *n_r, struct err *);
-void state_intents_free(struct state_intent *, size_t n);
-int state_intent_done(struct state *, int64_t id, struct err *);
 
 #endif

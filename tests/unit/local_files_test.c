@@ -231,26 +231,53 @@ test_reader(void)
 	maildir_close(&m);
 }
 
-static void
-test_digest(void)
-{
-	unsigned char a[STATE_DIGEST], b[STATE_DIGEST];
-	uint64_t n, k;
-	char path[512];
-	int fd, rv;
+struct identity {
+	uint64_t size;
+	unsigned char digest[LOCAL_DIGEST];
+	bool has_id;
+};
 
-	write_file("F/cur", "lf", "A: b\nC: d\n\nbody\n");
-	write_file("F/cur", "crlf", "A: b\r\nC: d\r\n\r\nother\r\n");
-	snprintf(path, sizeof(path), "%s/F/cur/lf", root);
+static struct identity
+identity(const char *text)
+{
+	struct identity i = {0};
+	char path[512];
+	int fd;
+
+	write_file("F/cur", "it", text);
+	snprintf(path, sizeof(path), "%s/F/cur/it", root);
 	fd = open(path, O_RDONLY);
-	rv = local_digest(fd, a, &n, &e);
+	quiet(local_identity(fd, &i.size, i.digest, &i.has_id, &e) == 0, "%s",
+	    e.text);
 	close(fd);
-	snprintf(path, sizeof(path), "%s/F/cur/crlf", root);
-	fd = open(path, O_RDONLY);
-	ok(rv == 0 && local_digest(fd, b, &k, &e) == 0, "digests");
-	close(fd);
-	ok(memcmp(a, b, sizeof(a)) == 0, "the same header, whatever the ends");
-	ok(n == 20 && k == 21, "sizes with CRLFs");
+	return i;
+}
+
+static bool
+same(struct identity a, struct identity b)
+{
+	return memcmp(a.digest, b.digest, LOCAL_DIGEST) == 0;
+}
+
+static void
+test_identity(void)
+{
+	struct identity a = identity("A: b\nMessage-ID: <1@x>\nC: d\n\nbody\n");
+	struct identity b =
+	    identity("A: c\r\nMessage-ID: <1@x>\r\n\r\nother\r\n");
+	struct identity c = identity("A: b\nMessage-ID: <2@x>\n\nbody\n");
+	struct identity d = identity("A: b\n\nbody\n");
+	struct identity f = identity("A: b\r\n\r\nbody\r\n");
+	unsigned char field[LOCAL_DIGEST];
+
+	ok(a.has_id && same(a, b), "the same Message-ID, whatever the ends");
+	ok(!same(a, c), "another one");
+	ok(a.size == 39 && d.size == f.size && d.size == 14,
+	    "sizes with CRLFs");
+	ok(!d.has_id && same(d, f), "none: the header");
+	local_digest(span_of("Message-ID: <1@x>\r\n\r\n"), field);
+	ok(memcmp(field, a.digest, LOCAL_DIGEST) == 0,
+	    "the field as a server sends it");
 }
 
 static void
@@ -291,7 +318,7 @@ main(void)
 	test_list();
 	test_files();
 	test_reader();
-	test_digest();
+	test_identity();
 	test_keywords();
 	snprintf(command, sizeof(command), "%s", root);
 	if (fork() == 0)

@@ -40,7 +40,6 @@ message(int64_t folder, uint32_t uid, const char *name)
 		.remote = true,
 		.flags = PLAN_SEEN | PLAN_KEYWORD(25)},
 	    .size = 1234,
-	    .digest = {0, 1, 2, 3},
 	    .emailid = span_of("M\0x")};
 
 	m.emailid.n = 3;
@@ -96,8 +95,8 @@ test_messages(struct state **s)
 	    "the same name, and uid, in two folders");
 	*s = reopen(*s);
 	is_int(state_by_uid(*s, 1, 7, &m, &e), 1, "found by uid");
-	ok(span_eq(m.name, "seven") && m.size == 1234 && m.digest[3] == 3 &&
-		m.emailid.n == 3 && memcmp(m.emailid.p, "M\0x", 3) == 0 &&
+	ok(span_eq(m.name, "seven") && m.size == 1234 && m.emailid.n == 3 &&
+		memcmp(m.emailid.p, "M\0x", 3) == 0 &&
 		m.base.flags == (PLAN_SEEN | PLAN_KEYWORD(25)) &&
 		m.base.paired && m.base.local && m.base.remote &&
 		!m.base.placeholder && !m.placing,
@@ -152,20 +151,15 @@ test_walk(struct state *s)
 }
 
 static void
-test_aside(struct state *s)
+test_forget_all(struct state *s)
 {
-	struct state_msg m;
 	uint64_t n;
 
-	is_int(state_set_aside(s, 1, &e), 0, "UIDVALIDITY changed");
+	is_int(state_forget_all(s, 1, &e), 0, "UIDVALIDITY changed");
 	state_count(s, 1, &n, &e);
-	is_int((int)n, 0, "no row has a uid any more");
-	ok(state_aside(s, 1, span_of("big"), &m, &e) == 1 && m.size == 1234 &&
-		m.digest[3] == 3 && (m.base.flags & PLAN_SEEN) != 0,
-	    "what is known of a file is still known");
-	is_int(state_aside(s, 2, span_of("big"), &m, &e), 0, "there only");
-	is_int(state_drop_aside(s, 1, &e), 0, "dropped");
-	is_int(state_aside(s, 1, span_of("big"), &m, &e), 0, "and gone");
+	is_int((int)n, 0, "no row is left");
+	state_count(s, 2, &n, &e);
+	is_int((int)n, 1, "but those of other folders");
 }
 
 static void
@@ -195,35 +189,6 @@ test_placing(struct state **s)
 	state_placed(*s, &e);
 	folder = uid = 0;
 	is_int(state_placing_next(*s, &folder, &uid, &m, &e), 0, "all placed");
-}
-
-static void
-test_intents(struct state **s)
-{
-	struct state_intent t = {.folder = 1,
-	    .uidnext = 9,
-	    .source = 2,
-	    .uid = 7,
-	    .name = (char *)(uintptr_t) "seven",
-	    .size = 5,
-	    .digest = {0, 0, 9},
-	    .flags = PLAN_FLAGGED};
-	struct state_intent *list;
-	size_t n;
-
-	is_int(state_intend(*s, &t, &e), 0, "an intent");
-	*s = reopen(*s);
-	state_intents(*s, &list, &n, &e);
-	ok(n == 1 && list->id == t.id && list->folder == 1 &&
-		list->uidnext == 9 && list->source == 2 && list->uid == 7 &&
-		strcmp(list->name, "seven") == 0 && list->size == 5 &&
-		list->digest[2] == 9 && list->flags == PLAN_FLAGGED,
-	    "is still there");
-	state_intents_free(list, n);
-	state_intent_done(*s, t.id, &e);
-	state_intents(*s, &list, &n, &e);
-	is_int((int)n, 0, "until it is done");
-	state_intents_free(list, n);
 }
 
 /* Killed in a transaction: nothing of it is there; after it: all of it. */
@@ -284,9 +249,8 @@ main(void)
 	test_folders(&s);
 	test_messages(&s);
 	test_walk(s);
-	test_aside(s);
+	test_forget_all(s);
 	test_placing(&s);
-	test_intents(&s);
 	test_crash(&s);
 	test_drop(s);
 	state_close(s);
