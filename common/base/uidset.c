@@ -134,6 +134,47 @@ uidset_union(struct uidset *s, const struct uidset *t)
 	*s = u;
 }
 
+void
+uidset_minus(struct uidset *s, const struct uidset *t)
+{
+	size_t i, j = 0;
+	struct uidset left;
+	uint64_t lo;
+
+	uidset_init(&left);
+	for (i = 0; i < s->n; i++) {
+		lo = s->v[i].lo;
+		while (j < t->n && t->v[j].hi < lo)
+			j++;
+		/* One that reaches beyond this range may reach the next. */
+		for (; j < t->n && t->v[j].lo <= s->v[i].hi; j++) {
+			if (t->v[j].lo > lo)
+				push(&left, (struct uidrange){
+						(uint32_t)lo, t->v[j].lo - 1});
+			lo = (uint64_t)t->v[j].hi + 1;
+			if (lo > s->v[i].hi)
+				break;
+		}
+		if (lo <= s->v[i].hi)
+			push(
+			    &left, (struct uidrange){(uint32_t)lo, s->v[i].hi});
+	}
+	uidset_clear(s);
+	*s = left;
+}
+
+void
+uidset_meet(struct uidset *s, const struct uidset *t)
+{
+	struct uidset others;
+
+	uidset_init(&others);
+	uidset_union(&others, s);
+	uidset_minus(&others, t);
+	uidset_minus(s, &others);
+	uidset_clear(&others);
+}
+
 bool
 uidset_has(const struct uidset *s, uint32_t uid)
 {
@@ -265,5 +306,21 @@ uidset_next(const struct uidset *s, uint64_t *it, uint32_t *uid_r)
 		return false;
 	*it = s->v[i].lo > *it + 1 ? s->v[i].lo : *it + 1;
 	*uid_r = (uint32_t)*it;
+	return true;
+}
+
+bool
+uidwalk_next(struct uidwalk *w, uint32_t *uid_r)
+{
+	struct uidrange r;
+	struct span part;
+
+	if (w->next == w->end) {
+		if (!span_cut(&w->rest, ',', &part) || !parse_range(part, &r))
+			return false;
+		w->next = r.lo;
+		w->end = (uint64_t)r.hi + 1;
+	}
+	*uid_r = (uint32_t)w->next++;
 	return true;
 }

@@ -26,6 +26,8 @@ void uidset_clear(struct uidset *);
 void uidset_add(struct uidset *, uint32_t lo, uint32_t hi); /* lo > hi: none */
 void uidset_del(struct uidset *, uint32_t lo, uint32_t hi);
 void uidset_union(struct uidset *, const struct uidset *);
+void uidset_minus(struct uidset *, const struct uidset *); /* not in both */
+void uidset_meet(struct uidset *, const struct uidset *);  /* in both only */
 bool uidset_has(const struct uidset *, uint32_t);
 bool uidset_empty(const struct uidset *);
 uint64_t uidset_count(const struct uidset *);
@@ -52,5 +54,16 @@ int uidset_parse(struct uidset *s, struct span);
  * so the set may change in between.  False at the end.
  */
 bool uidset_next(const struct uidset *, uint64_t *it, uint32_t *uid_r);
+
+/*
+ * The members of a sequence-set in the order in which they are written, where
+ * that has a meaning (COPYUID, RFC 4315): "7,3:5" gives 7, 3, 4, 5.  Starts as
+ * {.rest = the set}.  False at the end, or where it is none any more.
+ */
+struct uidwalk {
+	struct span rest;
+	uint64_t next, end; /* private: of the range in hand */
+};
+bool uidwalk_next(struct uidwalk *, uint32_t *uid_r);
 
 #endif

@@ -56,6 +56,21 @@ random_range(uint32_t *lo, uint32_t *hi)
 	*hi = *hi < TOP ? *hi : TOP;
 }
 
+/* s becomes what t has not, or has too. */
+static void
+both_ways(struct uidset *s, const struct uidset *t, struct model *m,
+    const struct model *k, bool minus)
+{
+	uint32_t uid;
+
+	if (minus)
+		uidset_minus(s, t);
+	else
+		uidset_meet(s, t);
+	for (uid = 1; uid <= TOP; uid++)
+		m->in[uid] = m->in[uid] && k->in[uid] != minus;
+}
+
 static void
 test_model(void)
 {
@@ -78,6 +93,17 @@ test_model(void)
 			}
 			uidset_union(&s, &t);
 			quiet(same(&t, &k), "union leaves the other, %d", i);
+			uidset_clear(&t);
+		} else if (prng(50) == 0) {
+			uidset_init(&t);
+			memset(&k, 0, sizeof(k));
+			for (n = 0; n < 20; n++) {
+				random_range(&lo, &hi);
+				uidset_add(&t, lo, hi);
+				set_range(&k, lo, hi, true);
+			}
+			both_ways(&s, &t, &m, &k, prng(2) == 0);
+			quiet(same(&t, &k), "the other is left, %d", i);
 			uidset_clear(&t);
 		} else if (prng(2) == 0) {
 			uidset_add(&s, lo, hi);
@@ -120,8 +146,13 @@ test_edges(void)
 	ok(!uidset_has(&s, 0) && uidset_count(&s) == 4, "0 is cut off");
 	uidset_union(&s, &s);
 	is_int(uidset_count(&s), 4, "the union with itself");
-	uidset_del(&s, 0, UINT32_MAX);
+	uidset_meet(&s, &s);
+	is_int(uidset_count(&s), 4, "what it has in common with itself");
+	uidset_minus(&s, &s);
 	ok(uidset_empty(&s), "all gone");
+	uidset_add(&s, 2, UINT32_MAX);
+	uidset_minus(&s, &s);
+	ok(uidset_empty(&s), "up to the highest");
 	uidset_clear(&s);
 }
 
@@ -246,9 +277,38 @@ test_format_limits(void)
 	uidset_clear(&s);
 }
 
+static const char *
+walked(const char *text)
+{
+	static struct buf b;
+	struct uidwalk w = {.rest = span_of(text)};
+	uint32_t uid, n = 0;
+
+	buf_clear(&b);
+	buf_init(&b, 256);
+	while (n++ < 8 && uidwalk_next(&w, &uid))
+		buf_printf(&b, "%u ", uid);
+	return buf_cstr(&b);
+}
+
+static void
+test_walk(void)
+{
+	is_str(walked("304,319:320"), "304 319 320 ", "rising");
+	is_str(walked("7,3:5,1"), "7 3 4 5 1 ", "as it is written");
+	is_str(walked("5:3"), "3 4 5 ", "a range has no direction");
+	is_str(walked("4294967294:*"), "4294967294 4294967295 ", "to the end");
+	is_str(
+	    walked("1:4294967295"), "1 2 3 4 5 6 7 8 ", "no longer than asked");
+	is_str(walked("1,x,2"), "1 ", "up to what is none");
+	is_str(walked(""), "", "nothing");
+	walked("");
+}
+
 int
 main(void)
 {
+	test_walk();
 	test_edges();
 	test_model();
 	test_parse();
