@@ -176,25 +176,39 @@ within(int64_t v, int64_t least, int64_t most)
 	return v < least ? least : v > most ? most : v;
 }
 
+/* Days since 0001-01-01, a Monday, and the date and the second in the day. */
+struct moment {
+	int64_t days;
+	int year, month, day, second;
+};
+
+static struct moment
+moment_of(int64_t t, int east)
+{
+	const int64_t first = time_utc(1, 1, 1, 0, 0, 0);
+	const int64_t last = time_utc(9999, 12, 31, 23, 59, 59);
+	struct moment m;
+
+	t = within(within(t, first, last) + east * 60, first, last) - first;
+	m.days = t / 86400;
+	m.second = (int)(t % 86400);
+	date_of(m.days + first / 86400, &m.year, &m.month, &m.day);
+	return m;
+}
+
 void
 time_mail(int64_t t, int zone, char out_r[TIME_MAIL])
 {
 	static const char days[][4] = {
 	    "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
-	const int64_t first = time_utc(1, 1, 1, 0, 0, 0);
-	const int64_t last = time_utc(9999, 12, 31, 23, 59, 59);
-	int east = (int)within(zone, -1439, 1439);
-	int year, month, day, of_day, off = east < 0 ? -east : east;
-	int64_t n; /* days since 0001-01-01, a Monday */
+	int east = (int)within(zone, -1439, 1439),
+	    off = east < 0 ? -east : east;
+	struct moment m = moment_of(t, east);
 
-	t = within(within(t, first, last) + east * 60, first, last) - first;
-	n = t / 86400;
-	of_day = (int)(t % 86400);
-	date_of(n + first / 86400, &year, &month, &day);
 	snprintf(out_r, TIME_MAIL, "%s, %d %s %04d %02d:%02d:%02d %c%02d%02d",
-	    days[n % 7], day, month_names[month - 1], year, of_day / 3600,
-	    of_day / 60 % 60, of_day % 60, east < 0 ? '-' : '+', off / 60,
-	    off % 60);
+	    days[m.days % 7], m.day, month_names[m.month - 1], m.year,
+	    m.second / 3600, m.second / 60 % 60, m.second % 60,
+	    east < 0 ? '-' : '+', off / 60, off % 60);
 }
 
 /* n digits at p as a number; -1 when they are not digits. */
@@ -240,4 +254,14 @@ time_imap(const char *s, uint64_t len)
 	    zm > 59)
 		return -1;
 	return s[21] == '+' ? t - (zh * 60 + zm) * 60 : t + (zh * 60 + zm) * 60;
+}
+
+void
+time_imap_text(int64_t t, char out_r[TIME_MAIL])
+{
+	struct moment m = moment_of(t, 0);
+
+	snprintf(out_r, TIME_MAIL, "%02d-%s-%04d %02d:%02d:%02d +0000", m.day,
+	    month_names[m.month - 1], m.year, m.second / 3600,
+	    m.second / 60 % 60, m.second % 60);
 }

@@ -31,12 +31,16 @@ void time_show_size(uint64_t bytes, char out_r[32]);
 int64_t time_utc(int year, int month, int day, int hour, int min, int sec);
 int64_t time_imap(const char *, uint64_t len);
 
+/* The same as text, in UTC; times out of those years become the nearest in
+ * them. */
+#define TIME_MAIL 64
+void time_imap_text(int64_t t, char out_r[TIME_MAIL]);
+
 /*
  * "Tue, 24 Nov 2026 10:00:00 +0100": seconds since 1970 as a message's Date
  * (RFC 5322 section 3.3), in a zone so many minutes east of Greenwich (within
  * a day of it).  Times out of the years 1 to 9999 become the nearest in them.
  */
-#define TIME_MAIL 64
 void time_mail(int64_t t, int zone, char out_r[TIME_MAIL]);
 
 #endif

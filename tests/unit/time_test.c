@@ -234,6 +234,8 @@ test_imap(void)
 	    "17-Jul-1996 02:44:25 -0760", "17-Jul-1996 02:44:25 -07a0",
 	    "7 -Jul-1996 02:44:25 -0700"};
 	const char *s = "17-Jul-1996 02:44:25 -0700";
+	char text[TIME_MAIL];
+	int64_t t;
 	size_t i;
 
 	is_int(time_imap(s, 26), 837596665, "RFC 9051's example");
@@ -243,6 +245,16 @@ test_imap(void)
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		is_int(time_imap(bad[i], strlen(bad[i])), -1, "not \"%s\"",
 		    bad[i]);
+	time_imap_text(836687665, text);
+	is_str(text, "06-Jul-1996 21:14:25 +0000", "as text");
+	time_imap_text(INT64_MIN, text);
+	is_str(text, "01-Jan-0001 00:00:00 +0000", "no year before 1");
+	for (i = 0; i < 20000; i++) {
+		t = (int64_t)prng(UINT32_MAX) * prng(50);
+		time_imap_text(t, text);
+		quiet(time_imap(text, strlen(text)) == t, "%s and back", text);
+	}
+	ok(tap_failed == 0, "20,000 random dates come back");
 }
 
 int
