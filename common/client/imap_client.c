@@ -7,6 +7,24 @@
 #include "os/log.h"
 #include "os/net.h"
 
+/* As imap_client_step(); *moved_r: what it waited for, when it returns 0. */
+static int
+step(struct imap_client *c, int64_t deadline, struct imap_ev *ev,
+    enum pump_result *moved_r, struct err *e)
+{
+	int rv = imap_next(&c->imap, ev, e);
+
+	if (rv != 0)
+		return rv;
+	if (link_wait(c->link, deadline, moved_r, e) == -1)
+		return -1;
+	if (*moved_r == PUMP_STOP) {
+		c->stopping = true;
+		c->link->pump.stop_fd = -1;
+	}
+	return 0;
+}
+
 int
 imap_client_event(
     struct imap_client *c, int64_t deadline, struct imap_ev *ev, struct err *e)
@@ -14,18 +32,19 @@ imap_client_event(
 	enum pump_result moved;
 	int rv;
 
-	while ((rv = imap_next(&c->imap, ev, e)) == 0) {
-		if (link_wait(c->link, deadline, &moved, e) == -1)
-			return -1;
-		if (moved == PUMP_IDLE || moved == PUMP_WAKE)
-			return 0;
-		if (moved == PUMP_STOP) {
-			c->stopping = true;
-			c->link->pump.stop_fd = -1;
-			return 0;
-		}
-	}
+	do
+		rv = step(c, deadline, ev, &moved, e);
+	while (rv == 0 && moved == PUMP_MOVED);
 	return rv;
+}
+
+int
+imap_client_step(
+    struct imap_client *c, int64_t deadline, struct imap_ev *ev, struct err *e)
+{
+	enum pump_result moved;
+
+	return step(c, deadline, ev, &moved, e);
 }
 
 static int

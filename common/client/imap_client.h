@@ -32,4 +32,11 @@ void imap_client_close(struct imap_client *);
 int imap_client_event(
     struct imap_client *, int64_t deadline, struct imap_ev *, struct err *);
 
+/*
+ * The same for one who has more to send meanwhile: 0 also whenever bytes were
+ * moved, and there is no event yet.
+ */
+int imap_client_step(
+    struct imap_client *, int64_t deadline, struct imap_ev *, struct err *);
+
 #endif
