@@ -13,7 +13,7 @@ VERSION = 0.1
 BASE =	mem err span buf wire time words suggest glob enc encword json utf7 \
 	uidset url address address_form header
 PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
-	imap_item imap_reply imap_session smtp_caps smtp smtp_reply \
+	imap_item imap_folder imap_reply imap_session smtp_caps smtp smtp_reply \
 	smtp_session
 OS =	clock log stop file durable lock conf conf_read conf_apply tls_cert \
 	tls socks account command secret store maildir mbox sandbox net srv \

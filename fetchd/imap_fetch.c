@@ -199,6 +199,7 @@ take_body_event(struct visit *v, const struct imap_ev *ev, struct err *e)
 	case IMAP_EV_VANISHED:
 	case IMAP_EV_BODY_END:
 	case IMAP_EV_ENABLED:
+	case IMAP_EV_NAMESPACE:
 		break;
 	}
 	return 0;

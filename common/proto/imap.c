@@ -5,6 +5,7 @@
 
 #include "proto/imap.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +45,7 @@ static const char *const cap_names[IMAP_CAP_N] = {
     [IMAP_CAP_GMAIL] = "X-GM-EXT-1",
     [IMAP_CAP_STATUS_SIZE] = "STATUS=SIZE",
     [IMAP_CAP_XAPPLEPUSHSERVICE] = "XAPPLEPUSHSERVICE",
+    [IMAP_CAP_XYMHIGHESTMODSEQ] = "XYMHIGHESTMODSEQ",
 };
 
 /* What RFC 9051 appendix E takes into the base protocol. */
@@ -103,6 +105,10 @@ add_cap(struct imap *im, struct span word)
 			im->mechs |= SASL_BIT(mech);
 		return;
 	}
+	if (span_prefix(word, "APPENDLIMIT=") &&
+	    !span_number(span_skip(word, strlen("APPENDLIMIT=")), INT64_MAX,
+		&im->append_limit))
+		im->append_limit = 0;
 	for (i = 0; i < IMAP_CAP_N; i++)
 		if (span_caseeq(word, cap_names[i]))
 			im->caps |= CAP(i);
@@ -115,6 +121,7 @@ imap_set_caps(struct imap *im, struct span list)
 
 	im->caps = 0;
 	im->mechs = 0;
+	im->append_limit = 0;
 	im->caps_known = true;
 	while (span_word(&list, &word))
 		add_cap(im, word);
@@ -153,17 +160,35 @@ imap_put(struct imap *im, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void
-put_literal(struct imap *im, struct span s)
+void
+imap_put_literal(struct imap *im, uint64_t n, bool eight, bool wait)
 {
-	bool waits =
-	    !imap_has(im, IMAP_CAP_LITERAL_PLUS) &&
-	    (!imap_has(im, IMAP_CAP_LITERAL_MINUS) || s.n > LITERAL_MINUS);
-
-	imap_put(im, "{%zu%s}\r\n", s.n, waits ? "" : "+");
-	if (waits)
+	wait =
+	    wait ||
+	    (!imap_has(im, IMAP_CAP_LITERAL_PLUS) &&
+		(!imap_has(im, IMAP_CAP_LITERAL_MINUS) || n > LITERAL_MINUS));
+	imap_put(
+	    im, "%s{%" PRIu64 "%s}\r\n", eight ? "~" : "", n, wait ? "" : "+");
+	if (wait)
 		imap_queue_stop(&im->queue);
+}
+
+void
+imap_put_data(struct imap *im, struct span s)
+{
 	imap_queue_put(&im->queue, s);
+}
+
+size_t
+imap_room(const struct imap *im)
+{
+	return im->queue.stops_n > 0 ? 0 : buf_room(&im->wire->out);
+}
+
+bool
+imap_writing(const struct imap *im)
+{
+	return im->queue.open && !im->queue.dead;
 }
 
 void
@@ -175,7 +200,8 @@ imap_put_astring(struct imap *im, struct span s)
 	quoted[k++] = '"';
 	for (i = 0; i < s.n; i++) {
 		if (s.n > QUOTED_MAX || s.p[i] < ' ' || s.p[i] > '~') {
-			put_literal(im, s);
+			imap_put_literal(im, s.n, false, false);
+			imap_put_data(im, s);
 			return;
 		}
 		if (s.p[i] == '"' || s.p[i] == '\\')
@@ -243,4 +269,27 @@ size_t
 imap_unanswered(const struct imap *im)
 {
 	return im->queue.n;
+}
+
+bool
+imap_oldest(const struct imap *im, enum imap_verb *verb_r, uint32_t *cookie_r)
+{
+	if (im->queue.n == 0)
+		return false;
+	*verb_r = (enum imap_verb)im->queue.v[0].verb;
+	*cookie_r = im->queue.v[0].cookie;
+	return true;
+}
+
+unsigned int
+imap_flag(struct span s)
+{
+	static const char *const names[] = {"\\Seen", "\\Answered", "\\Flagged",
+	    "\\Deleted", "\\Draft", "\\Recent"};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_caseeq(s, names[i]))
+			return 1u << i;
+	return 0;
 }

@@ -31,6 +31,7 @@ enum imap_cap {
 	IMAP_CAP_MULTIAPPEND, IMAP_CAP_BINARY, IMAP_CAP_OBJECTID,
 	IMAP_CAP_GMAIL, IMAP_CAP_STATUS_SIZE,
 	IMAP_CAP_XAPPLEPUSHSERVICE, /* iCloud: must be asked after login */
+	IMAP_CAP_XYMHIGHESTMODSEQ,  /* Yahoo: its own ways */
 	IMAP_CAP_N
 };
 
@@ -51,7 +52,7 @@ enum imap_code {
 	IMAP_CODE_NONEXISTENT, IMAP_CODE_ALREADYEXISTS,
 	IMAP_CODE_SERVERBUG, IMAP_CODE_NOTIFICATIONOVERFLOW,
 	IMAP_CODE_BADEVENT, IMAP_CODE_UIDNOTSTICKY, IMAP_CODE_MAILBOXID,
-	IMAP_CODE_COMPRESSIONACTIVE
+	IMAP_CODE_COMPRESSIONACTIVE, IMAP_CODE_TOOBIG, IMAP_CODE_MESSAGELIMIT
 };
 /* clang-format on */
 
@@ -71,15 +72,17 @@ enum imap_ev_kind {
 	IMAP_EV_CAPABILITY, /* struct imap's caps and mechs are new */
 	IMAP_EV_LIST,       /* folder, sep, attrs */
 	IMAP_EV_FOLDER,     /* STATUS response: folder and its numbers */
-	IMAP_EV_SEARCH,     /* uids (SEARCH or ESEARCH ALL) */
+	IMAP_EV_SEARCH,     /* uids (SEARCH or ESEARCH ALL); number: COUNT */
 	IMAP_EV_EXISTS,     /* number */
 	IMAP_EV_EXPUNGE,    /* number: sequence number */
 	IMAP_EV_VANISHED,   /* uids; earlier: RFC 7162 (EARLIER) */
 	IMAP_EV_BODY_BEGIN, /* of a BODY[...] literal: fetch (as known so far) */
 	IMAP_EV_BODY_DATA,  /* text: bytes as sent */
 	IMAP_EV_BODY_END,
-	IMAP_EV_FETCH,  /* the FETCH response is complete: fetch */
-	IMAP_EV_ENABLED /* text: what was enabled */
+	IMAP_EV_FETCH,   /* the FETCH response is complete: fetch */
+	IMAP_EV_ENABLED, /* text: what was enabled */
+	IMAP_EV_NAMESPACE /* text: prefixes in UTF-8, a NUL behind each; first the
+			   * (first) personal one, be it empty; folder.sep */
 };
 
 /* What the FETCH response has said; has_* tell which items came. */
@@ -119,6 +122,7 @@ struct imap_folder {
 	uint32_t messages, unseen, uidnext, uidvalidity;
 	uint64_t modseq;
 	bool has_messages, has_uidnext, has_uidvalidity, has_modseq;
+	struct span mailboxid; /* RFC 8474; borrowed; may be empty */
 };
 
 /* What a command is for; kept with its tag until it is answered. */
@@ -140,14 +144,15 @@ struct imap_ev {
 	enum imap_code code;
 	/* UIDNEXT, UIDVALIDITY, HIGHESTMODSEQ; uidvalidity of APPENDUID, COPYUID */
 	uint64_t code_number;
+	struct span code_args; /* behind the code's name; borrowed as text */
 	const struct uidset *code_from; /* COPYUID's source; borrowed */
 	/* SEARCH, VANISHED, MODIFIED, APPENDUID, COPYUID's target; borrowed */
 	const struct uidset *uids;
 	struct span text;    /* borrowed until the next imap_ call */
 	enum imap_verb verb; /* DONE */
 	uint32_t cookie;     /* DONE: as given to imap_begin() */
-	uint32_t number;     /* EXISTS, EXPUNGE */
-	bool earlier;        /* VANISHED */
+	uint32_t number; /* EXISTS, EXPUNGE; SEARCH: COUNT, or how many uids */
+	bool earlier;    /* VANISHED */
 	struct imap_fetch fetch;
 	struct imap_folder folder;
 };
@@ -162,13 +167,14 @@ struct imap_item {
 	uint64_t body_left; /* bytes of it still in wire.in or to come there */
 };
 
-/* Its members are private but for caps, mechs and bye. */
+/* Its members are private but for caps, mechs, append_limit and bye. */
 struct imap {
 	struct wire *wire; /* borrowed */
 	uint64_t caps;     /* bits by enum imap_cap */
 	sasl_set mechs;
 	bool caps_known;
-	bool bye; /* the server has said BYE */
+	uint64_t append_limit; /* APPENDLIMIT (RFC 7889), octets; 0: not told */
+	bool bye;              /* the server has said BYE */
 	bool greeted;
 	size_t eaten; /* of wire.in, by the event handed out last */
 	struct imap_lex lex;
@@ -194,8 +200,8 @@ bool imap_utf8_names(const struct imap *);
  * Where a literal must wait for the server's "+", what follows is held back
  * and goes out by itself when the "+" has come, later commands too.  A
  * command that overruns wire.out is an error (ERR_LOCAL) of the next
- * imap_next(), which is not called between begin and end.  imap_put() takes up
- * to 1,000 bytes at once.
+ * imap_next(), which is not called between begin and end, but for a literal
+ * that is written in pieces.  imap_put() takes up to 1,000 bytes at once.
  */
 void imap_begin(struct imap *, enum imap_verb, uint32_t cookie);
 void imap_put(struct imap *, const char *fmt, ...)
@@ -209,11 +215,39 @@ void imap_end(struct imap *);
 void imap_command(struct imap *, enum imap_verb, uint32_t cookie,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/*
+ * A literal of n octets, announced between imap_begin() and imap_end(), and
+ * then written by imap_put_data() in pieces of at most imap_room() octets, with
+ * imap_next() in between: for messages of any size.  With `wait`, and where the
+ * server has neither LITERAL+ nor, up to 4096 octets, LITERAL- (RFC 7888),
+ * imap_room() is 0 until the server's "+" has come.  eight: a literal8 (RFC
+ * 3516), which may hold NULs; the server must have BINARY.
+ *
+ * The command may be answered before it is ended: when imap_writing() is then
+ * false, the server has refused the literal, and nothing more is to be put;
+ * else the rest must follow, imap_end() included, as if nothing had been said.
+ */
+void imap_put_literal(struct imap *, uint64_t n, bool eight, bool wait);
+void imap_put_data(struct imap *, struct span);
+size_t imap_room(const struct imap *);
+bool imap_writing(const struct imap *);
+
 /* A line outside any command: SASL answers, "DONE". */
 void imap_send_line(struct imap *, struct span);
 
 /* Commands sent and not yet answered by a tagged response. */
 size_t imap_unanswered(const struct imap *);
+
+/*
+ * The oldest of them, which is the one that the server is at: what it says
+ * untagged belongs to that, if servers answer in the order they were asked.
+ * False when there is none.
+ */
+bool imap_oldest(
+    const struct imap *, enum imap_verb *verb_r, uint32_t *cookie_r);
+
+/* The bit of a system flag ("\\Seen": IMAP_SEEN), in any case; 0: it is none. */
+unsigned int imap_flag(struct span);
 
 /*
  * The next event: 1; 0 when more input is needed; -1: ERR_PROTO (not IMAP:

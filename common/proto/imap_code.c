@@ -39,8 +39,7 @@ static const struct entry {
     {"EXPIRED", IMAP_CODE_EXPIRED, LOGIN},
     {"PRIVACYREQUIRED", IMAP_CODE_PRIVACYREQUIRED, LOGIN},
     {"CONTACTADMIN", IMAP_CODE_CONTACTADMIN, LOGIN},
-    {"NOPERM", IMAP_CODE_NOPERM, NEVER},
-    {"LIMIT", IMAP_CODE_LIMIT, LATER},
+    {"NOPERM", IMAP_CODE_NOPERM, NEVER}, {"LIMIT", IMAP_CODE_LIMIT, LATER},
     {"THROTTLED", IMAP_CODE_LIMIT, LATER}, /* Gmail */
     {"OVERQUOTA", IMAP_CODE_OVERQUOTA, LATER},
     {"NONEXISTENT", IMAP_CODE_NONEXISTENT, FOLDER},
@@ -51,6 +50,8 @@ static const struct entry {
     {"UIDNOTSTICKY", IMAP_CODE_UIDNOTSTICKY, BY_TEXT},
     {"MAILBOXID", IMAP_CODE_MAILBOXID, BY_TEXT},
     {"COMPRESSIONACTIVE", IMAP_CODE_COMPRESSIONACTIVE, BY_TEXT},
+    {"TOOBIG", IMAP_CODE_TOOBIG, NEVER},             /* RFC 4469 */
+    {"MESSAGELIMIT", IMAP_CODE_MESSAGELIMIT, LATER}, /* RFC 9738 */
 };
 
 bool
@@ -177,6 +178,7 @@ imap_code_parse(struct imap *im, struct span s, struct imap_ev *ev)
 	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (span_caseeq(word, codes[i].name))
 			ev->code = codes[i].code;
+	ev->code_args = span_trim(in);
 	if (!parse_args(im, in, ev)) {
 		ev->code = IMAP_CODE_OTHER;
 		ev->code_number = 0;

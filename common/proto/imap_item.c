@@ -73,16 +73,10 @@ item_by_name(struct span s)
 static void
 take_flag(struct imap_item *it, struct span s)
 {
-	static const char *const names[] = {"\\Seen", "\\Answered", "\\Flagged",
-	    "\\Deleted", "\\Draft", "\\Recent"};
-	unsigned int i;
+	unsigned int flag = imap_flag(s);
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (span_caseeq(s, names[i])) {
-			it->f.flags |= 1u << i;
-			return;
-		}
-	if (s.n == 0 || s.p[0] == '\\')
+	it->f.flags |= flag;
+	if (flag != 0 || s.n == 0 || s.p[0] == '\\')
 		return;
 	if (it->keywords.len > 0)
 		(void)buf_putc(&it->keywords, ' ');

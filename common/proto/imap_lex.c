@@ -7,6 +7,7 @@
 #include "proto/imap_lex.h"
 
 #define NUMBER_MAX 24 /* characters in "n+}" */
+#define DEPTH_MAX 32
 
 void
 imap_lex_init(struct imap_lex *x)
@@ -238,4 +239,22 @@ imap_lex_unquote(const struct imap_token *t, struct buf *out)
 			return -1;
 	}
 	return 0;
+}
+
+bool
+imap_lex_skip_list(struct imap_lex *x)
+{
+	struct imap_token t;
+	unsigned int depth = 1;
+
+	while (depth > 0) {
+		imap_lex_token(x, false, &t);
+		if (t.kind == IMAP_TOK_CLOSE)
+			depth--;
+		else if (t.kind == IMAP_TOK_OPEN && depth < DEPTH_MAX)
+			depth++;
+		else if (t.kind != IMAP_TOK_ATOM && t.kind != IMAP_TOK_STRING)
+			return false;
+	}
+	return true;
 }

@@ -63,6 +63,10 @@ struct imap_token {
  */
 void imap_lex_token(struct imap_lex *, bool item, struct imap_token *tok_r);
 
+/* Behind an opening parenthesis: past the one that closes it.  False when there
+ * is none, or nesting is over 32. */
+bool imap_lex_skip_list(struct imap_lex *);
+
 /* Appends the string that the token stands for; -1 when *out is full. */
 int imap_lex_unquote(const struct imap_token *, struct buf *out);
 

@@ -34,11 +34,15 @@ imap_queue_begin(struct imap_queue *q, int verb, uint32_t cookie)
 		q->v = mem_resize(q->v, q->cap, sizeof(*q->v));
 	}
 	q->v[q->n++] = (struct imap_cmd){++q->tag, verb, cookie, UINT64_MAX};
+	q->open = true;
+	q->dead = false;
 }
 
 void
 imap_queue_put(struct imap_queue *q, struct span s)
 {
+	if (q->dead)
+		return;
 	if (buf_add(q->stops_n > 0 ? &q->held : &q->wire->out, s) == -1)
 		q->full = true;
 	else
@@ -48,6 +52,8 @@ imap_queue_put(struct imap_queue *q, struct span s)
 void
 imap_queue_stop(struct imap_queue *q)
 {
+	if (q->dead)
+		return;
 	if (q->stops_n == q->stops_cap) {
 		q->stops_cap = q->stops_cap * 2 + 4;
 		q->stops =
@@ -59,7 +65,9 @@ imap_queue_stop(struct imap_queue *q)
 void
 imap_queue_end(struct imap_queue *q)
 {
-	q->v[q->n - 1].end = q->put;
+	if (q->n > 0 && q->v[q->n - 1].tag == q->tag)
+		q->v[q->n - 1].end = q->put;
+	q->open = q->dead = false;
 }
 
 static uint64_t
@@ -92,14 +100,20 @@ imap_queue_go(struct imap_queue *q)
 	return true;
 }
 
-/* Drops what is held of the command that is being sent. */
+/* Drops what is held of the command that is being sent, or even written. */
 static void
 drop(struct imap_queue *q, uint64_t end)
 {
 	size_t k = 0;
 
+	if (q->stops_n == 0)
+		return;
+	if (end == UINT64_MAX) {
+		q->dead = true;
+		end = q->put;
+	}
 	buf_consume(&q->held, (size_t)(end - sent(q)));
-	while (k < q->stops_n && q->stops[k] < end)
+	while (k < q->stops_n && q->stops[k] <= end)
 		k++;
 	pass_stops(q, k);
 }

@@ -30,6 +30,8 @@ struct imap_queue {
 	uint64_t put;    /* length of the stream so far, held included */
 	uint64_t *stops; /* owned: where in it a "+" must come first */
 	size_t stops_n, stops_cap;
+	bool open; /* the newest command is not yet ended */
+	bool dead; /* ... and was answered: what is put goes nowhere */
 	bool full; /* something was too long and is lost */
 };
 
@@ -47,8 +49,9 @@ bool imap_queue_go(struct imap_queue *);
 
 /*
  * A command is answered and leaves the queue; what of it was still held is
- * dropped, for the server does not want it.  -1 for a tag that is not in the
- * queue or of which nothing was sent.
+ * dropped, for the server does not want it.  One that is still being written
+ * is dead then; but if none of it was held, the rest must go out all the same.
+ * -1 for a tag that is not in the queue or of which nothing was sent.
  */
 int imap_queue_answered(
     struct imap_queue *, uint32_t tag, struct imap_cmd *cmd_r);

@@ -8,11 +8,10 @@
 
 #include <stdlib.h>
 
-#include "base/enc.h"
 #include "proto/imap_code.h"
+#include "proto/imap_folder.h"
 #include "proto/imap_item.h"
 
-#define DEPTH_MAX 32
 #define SET_PIECE 1024 /* numbers sorted in before they join the rest */
 
 static struct span
@@ -26,149 +25,6 @@ next(struct imap *im, struct imap_token *t)
 {
 	imap_lex_token(&im->lex, false, t);
 	return t->kind;
-}
-
-/* Behind an opening parenthesis: past the closing one. */
-static bool
-skip_list(struct imap *im)
-{
-	struct imap_token t;
-	unsigned int depth = 1;
-
-	while (depth > 0)
-		if (next(im, &t) == IMAP_TOK_CLOSE)
-			depth--;
-		else if (t.kind == IMAP_TOK_OPEN && depth < DEPTH_MAX)
-			depth++;
-		else if (t.kind != IMAP_TOK_ATOM && t.kind != IMAP_TOK_STRING)
-			return false;
-	return true;
-}
-
-/* --- folders ----------------------------------------------------------- */
-
-static bool
-take_name(struct imap *im, struct imap_folder *f)
-{
-	struct imap_token t;
-	struct buf raw;
-	bool good;
-
-	if (next(im, &t) != IMAP_TOK_ATOM && t.kind != IMAP_TOK_STRING)
-		return false;
-	buf_init(&raw, IMAP_LINE_MAX);
-	good = imap_lex_unquote(&t, &raw) == 0;
-	buf_reset(&im->text);
-	/* A name that is no modified UTF-7 can only be shown as it is. */
-	if (imap_utf8_names(im) || dec_utf7(&im->text, buf_span(&raw)) == -1) {
-		buf_reset(&im->text);
-		good = good && buf_add(&im->text, buf_span(&raw)) == 0;
-	}
-	buf_clear(&raw);
-	f->name = buf_span(&im->text);
-	if (span_caseeq(f->name, "INBOX"))
-		f->name = span_of("INBOX");
-	return good;
-}
-
-static unsigned int
-attr_by_name(struct span s)
-{
-	static const struct {
-		const char *name;
-		unsigned int bits;
-	} attrs[] = {
-	    {"\\Noselect", IMAP_ATTR_NOSELECT},
-	    {"\\NonExistent", IMAP_ATTR_NONEXISTENT | IMAP_ATTR_NOSELECT},
-	    {"\\Noinferiors", IMAP_ATTR_NOINFERIORS},
-	    {"\\HasChildren", IMAP_ATTR_HASCHILDREN},
-	    {"\\Subscribed", IMAP_ATTR_SUBSCRIBED},
-	    {"\\All", IMAP_ATTR_ALL},
-	    {"\\Archive", IMAP_ATTR_ARCHIVE},
-	    {"\\Drafts", IMAP_ATTR_DRAFTS},
-	    {"\\Flagged", IMAP_ATTR_FLAGGED},
-	    {"\\Junk", IMAP_ATTR_JUNK},
-	    {"\\Sent", IMAP_ATTR_SENT},
-	    {"\\Trash", IMAP_ATTR_TRASH},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++)
-		if (span_caseeq(s, attrs[i].name))
-			return attrs[i].bits;
-	return 0;
-}
-
-/* "/", "\\" or NIL */
-static bool
-take_sep(struct imap *im, char *sep_r)
-{
-	struct imap_token t;
-
-	if (next(im, &t) == IMAP_TOK_ATOM)
-		return span_caseeq(t.text, "NIL");
-	if (t.kind != IMAP_TOK_STRING || t.text.n > 2)
-		return false;
-	*sep_r = t.text.n > 0 ? t.text.p[t.text.n - 1] : '\0';
-	return true;
-}
-
-/* LIST (attributes) separator name ... */
-static bool
-read_list(struct imap *im, struct imap_ev *ev)
-{
-	struct imap_token t;
-
-	ev->kind = IMAP_EV_LIST;
-	if (next(im, &t) != IMAP_TOK_OPEN)
-		return false;
-	while (next(im, &t) == IMAP_TOK_ATOM)
-		ev->folder.attrs |= attr_by_name(t.text);
-	return t.kind == IMAP_TOK_CLOSE && take_sep(im, &ev->folder.sep) &&
-	       take_name(im, &ev->folder);
-}
-
-static void
-take_number(struct imap_folder *f, struct span item, struct span s)
-{
-	uint64_t n;
-
-	if (!span_number(s, UINT64_MAX, &n))
-		return;
-	if (span_caseeq(item, "HIGHESTMODSEQ")) {
-		f->modseq = n;
-		f->has_modseq = true;
-	} else if (span_caseeq(item, "UIDVALIDITY")) {
-		f->uidvalidity = imap_code_uidvalidity(n);
-		f->has_uidvalidity = true;
-	} else if (n > UINT32_MAX)
-		return;
-	else if (span_caseeq(item, "MESSAGES")) {
-		f->messages = (uint32_t)n;
-		f->has_messages = true;
-	} else if (span_caseeq(item, "UIDNEXT")) {
-		f->uidnext = (uint32_t)n;
-		f->has_uidnext = true;
-	} else if (span_caseeq(item, "UNSEEN"))
-		f->unseen = (uint32_t)n;
-}
-
-/* STATUS name (item number ...) */
-static bool
-read_status(struct imap *im, struct imap_ev *ev)
-{
-	struct imap_token item, t;
-
-	ev->kind = IMAP_EV_FOLDER;
-	if (!take_name(im, &ev->folder) || next(im, &t) != IMAP_TOK_OPEN)
-		return false;
-	while (next(im, &item) == IMAP_TOK_ATOM)
-		if (next(im, &t) == IMAP_TOK_ATOM)
-			take_number(&ev->folder, item.text, t.text);
-		else if (t.kind != IMAP_TOK_STRING &&
-			 (t.kind != IMAP_TOK_OPEN || !skip_list(im)))
-			return false;
-	return item.kind == IMAP_TOK_CLOSE;
 }
 
 /* --- sets of messages -------------------------------------------------- */
@@ -194,8 +50,10 @@ read_search(struct imap *im, struct imap_ev *ev)
 	}
 	uidset_union(&im->uids, &piece);
 	uidset_clear(&piece);
+	ev->number = (uint32_t)uidset_count(&im->uids);
 	if (t.kind == IMAP_TOK_OPEN)
-		good = good && skip_list(im) && next(im, &t) == IMAP_TOK_END;
+		good = good && imap_lex_skip_list(&im->lex) &&
+		       next(im, &t) == IMAP_TOK_END;
 	return good && t.kind == IMAP_TOK_END;
 }
 
@@ -204,10 +62,11 @@ static bool
 read_esearch(struct imap *im, struct imap_ev *ev)
 {
 	struct imap_token item, t;
+	uint64_t count = UINT64_MAX;
 
 	ev->kind = IMAP_EV_SEARCH;
 	if (next(im, &item) == IMAP_TOK_OPEN) {
-		if (!skip_list(im))
+		if (!imap_lex_skip_list(&im->lex))
 			return false;
 		next(im, &item);
 	}
@@ -215,14 +74,20 @@ read_esearch(struct imap *im, struct imap_ev *ev)
 		if (span_caseeq(item.text, "UID"))
 			continue;
 		if (next(im, &t) == IMAP_TOK_OPEN) {
-			if (!skip_list(im))
+			if (!imap_lex_skip_list(&im->lex))
 				return false;
 		} else if (t.kind != IMAP_TOK_ATOM)
 			return false;
 		else if (span_caseeq(item.text, "ALL") &&
 			 uidset_parse(&im->uids, t.text) == -1)
 			return false;
+		else if (span_caseeq(item.text, "COUNT") &&
+			 !span_number(t.text, UINT32_MAX, &count))
+			return false;
 	}
+	if (count == UINT64_MAX)
+		count = uidset_count(&im->uids);
+	ev->number = (uint32_t)count;
 	return item.kind == IMAP_TOK_END;
 }
 
@@ -262,14 +127,15 @@ named(struct imap *im, struct span name, struct imap_ev *ev)
 	else if (span_caseeq(name, "VANISHED"))
 		good = read_vanished(im, ev);
 	else if (span_caseeq(name, "LIST"))
-		good = read_list(im, ev);
+		good = imap_folder_list(im, ev);
 	else if (span_caseeq(name, "LSUB")) {
-		good = read_list(im, ev);
+		good = imap_folder_list(im, ev);
 		ev->folder.attrs |= IMAP_ATTR_SUBSCRIBED;
 	} else if (span_caseeq(name, "STATUS"))
-		good = read_status(im, ev);
+		good = imap_folder_status(im, ev);
 	else
-		return 0;
+		return span_caseeq(name, "NAMESPACE") &&
+		       imap_folder_namespace(im, ev);
 	return good ? 1 : -1;
 }
 

@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 #define IDLE 0x08u
 #define LOGOUT 0x10u
 #define UTF8 0x20u
+#define APPEND 0x40u
 
 static void
 start_core(struct imap *im, unsigned int mode)
@@ -59,6 +60,23 @@ start_core(struct imap *im, unsigned int mode)
 	imap_command(im, IMAP_V_SEARCH, 5, "UID SEARCH ALL");
 	if ((mode & LOGOUT) != 0)
 		imap_command(im, IMAP_V_LOGOUT, 6, "LOGOUT");
+	if ((mode & APPEND) == 0)
+		return;
+	imap_begin(im, IMAP_V_APPEND, 7);
+	imap_put(im, "APPEND a ");
+	imap_put_literal(im, 5, false, false);
+}
+
+/* The literal, once it may go: whatever was answered meanwhile. */
+static void
+go_on(struct imap *im)
+{
+	if (!imap_writing(im) || imap_room(im) == 0)
+		return;
+	imap_put_data(im, span_of("he"));
+	imap_put_data(im, span_of("llo"));
+	imap_end(im);
+	MUST(!imap_writing(im));
 }
 
 static void
@@ -107,6 +125,7 @@ run_core(struct span in, enum log_cut cut, uint32_t seed, unsigned int mode,
 	while (in.n > 0 && r == 0) {
 		buf_add(&w.in, log_piece(&in, cut, buf_room(&w.in), &seed));
 		r = core_events(&im, log);
+		go_on(&im);
 	}
 	w.eof = true;
 	if (r == 0)

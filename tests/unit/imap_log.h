@@ -90,6 +90,7 @@ log_folder(struct buf *log, const struct imap_folder *f)
 	log_number(log, "uidnext", f->has_uidnext, f->uidnext);
 	log_number(log, "validity", f->has_uidvalidity, f->uidvalidity);
 	log_number(log, "modseq", f->has_modseq, f->modseq);
+	log_span(log, "id", f->mailboxid);
 }
 
 LOG_UNUSED static void
@@ -102,6 +103,9 @@ log_cond(struct buf *log, const struct imap_ev *ev)
 	if (ev->code != IMAP_CODE_NONE)
 		buf_printf(log, " code=%d", (int)ev->code);
 	log_number(log, "n", ev->code_number != 0, ev->code_number);
+	if (ev->code == IMAP_CODE_PERMANENTFLAGS ||
+	    ev->code == IMAP_CODE_MAILBOXID || ev->code == IMAP_CODE_COPYUID)
+		log_span(log, "args", ev->code_args);
 	log_uids(log, "from", ev->code_from);
 	log_uids(log, "uids", ev->uids);
 }
@@ -111,7 +115,8 @@ log_event(struct buf *log, const struct imap *im, const struct imap_ev *ev)
 {
 	static const char *const names[] = {"greeting", "status", "done",
 	    "continue", "capability", "list", "folder", "search", "exists",
-	    "expunge", "vanished", "begin", "", "", "fetch", "enabled"};
+	    "expunge", "vanished", "begin", "", "", "fetch", "enabled",
+	    "namespace"};
 
 	if (ev->kind == IMAP_EV_BODY_DATA) {
 		log_bytes(log, ev->text);
@@ -133,6 +138,11 @@ log_event(struct buf *log, const struct imap *im, const struct imap_ev *ev)
 		log_folder(log, &ev->folder);
 	if (ev->kind == IMAP_EV_SEARCH || ev->kind == IMAP_EV_VANISHED)
 		log_uids(log, ev->earlier ? "earlier" : "uids", ev->uids);
+	if (ev->kind == IMAP_EV_NAMESPACE && ev->folder.sep != '\0')
+		buf_printf(log, " sep=%c", ev->folder.sep);
+	if (ev->kind == IMAP_EV_SEARCH)
+		log_number(log, "count", ev->number != uidset_count(ev->uids),
+		    ev->number);
 	if (ev->kind == IMAP_EV_EXISTS || ev->kind == IMAP_EV_EXPUNGE)
 		buf_printf(log, " %u", ev->number);
 	if (ev->kind == IMAP_EV_FETCH || ev->kind == IMAP_EV_BODY_BEGIN)

@@ -34,7 +34,7 @@ static const struct transcript transcripts[] = {
 	"exists 172\n"
 	"status OK code=3 n=3857529045 text=<UIDs valid>\n"
 	"status OK code=4 n=4392 text=<Predicted next UID>\n"
-	"status OK code=9 text=<Limited>\n"
+	"status OK code=9 args=<(\\Deleted \\Seen \\*)> text=<Limited>\n"
 	"list name=<INBOX> sep=/\n"
 	"done #101 verb=10 OK code=8 text=<SELECT completed>\n"},
     {"RFC 9051 7.5.2: FETCH with an ENVELOPE and a literal in it",
@@ -55,14 +55,32 @@ static const struct transcript transcripts[] = {
 	"* ESEARCH (TAG \"A283\") UID MIN 7 MAX 3800 COUNT 3\r\n"
 	"* ESEARCH (TAG \"A285\") COUNT 0 ALL 2,10:11\r\n"
 	"* ESEARCH (TAG \"x\") UID ALL 1:5\r\n* ESEARCH\r\n",
-	"search uids=\nsearch uids=2,10:11\nsearch uids=1:5\n"
-	"search uids=\n"},
+	"search uids= count=3\nsearch uids=2,10:11 count=0\n"
+	"search uids=1:5\nsearch uids=\n"},
     {"RFC 9051 7.3.2: STATUS",
 	"* STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)\r\n"
 	"* STATUS \"a b\" (UNSEEN 3 UIDVALIDITY 7 HIGHESTMODSEQ "
 	"7011231777 MAILBOXID (F2212ea87) SIZE 999999999999 ) \r\n",
 	"folder name=<blurdybloop> messages=231 uidnext=44292\n"
-	"folder name=<a b> unseen=3 validity=7 modseq=7011231777\n"},
+	"folder name=<a b> unseen=3 validity=7 modseq=7011231777 "
+	"id=<F2212ea87>\n"},
+    {"MAILBOXID with more behind it; something else in parentheses",
+	"* STATUS a (MAILBOXID (\"F1\" (x)) MESSAGES 3)\r\n"
+	"* STATUS a (X (MAILBOXID (F1)) MAILBOXID NIL)\r\n",
+	"folder name=<a> messages=3 id=<F1>\nfolder name=<a>\n"},
+    {"RFC 2342: NAMESPACE",
+	"* NAMESPACE ((\"\" \"/\")(\"#mh/\" \"/\" \"X-PARAM\" (\"FLAG1\" "
+	"\"FLAG2\"))) NIL NIL\r\n"
+	"* NAMESPACE ((\"INBOX.\" \".\")) ((\"Entw&APw-rfe.\" \".\")) "
+	"((\"#shared.\" \".\") (\"#news.\" NIL))\r\n"
+	"* NAMESPACE NIL NIL NIL\r\n* NAMESPACE NIL ((\"~\" \"/\")) NIL\r\n",
+	"namespace sep=/ text=<\\x00#mh/\\x00>\n"
+	"namespace sep=. text=<INBOX.\\x00Entw\\xc3\\xbcrfe.\\x00#shared.\\x00#news."
+	"\\x00>\nnamespace text=<\\x00>\nnamespace text=<\\x00~\\x00>\n"},
+    {"NAMESPACE that is none is skipped",
+	"* NAMESPACE\r\n* NAMESPACE (() ())\r\n* NAMESPACE ((\"a\" \"/\")\r\n"
+	"* NAMESPACE (NIL) NIL NIL\r\n* 1 EXISTS\r\n",
+	"exists 1\n"},
     {"RFC 7162: VANISHED, MODSEQ, QRESYNC",
 	"* VANISHED (EARLIER) 41,43:116,118,120:211\r\n"
 	"* VANISHED 405\r\n"
@@ -81,11 +99,14 @@ static const struct transcript transcripts[] = {
 	"* OK [APPENDUID 38505 3955] APPEND completed\r\n"
 	"* OK [COPYUID 38505 304,319:320 3956:3958] Done\r\n"
 	"* OK [COPYUID 38505 304,319:320] half\r\n"
-	"* OK [COPYUID] none\r\n",
+	"* OK [COPYUID] none\r\n"
+	"* OK [COPYUID 1 7,3:4 12,10:11] odd order\r\n",
 	"status OK code=12 n=38505 uids=3955 text=<APPEND completed>\n"
-	"status OK code=13 n=38505 from=304,319:320 uids=3956:3958 "
-	"text=<Done>\n"
-	"status OK code=1 text=<half>\nstatus OK code=1 text=<none>\n"},
+	"status OK code=13 n=38505 args=<38505 304,319:320 3956:3958> "
+	"from=304,319:320 uids=3956:3958 text=<Done>\n"
+	"status OK code=1 text=<half>\nstatus OK code=1 text=<none>\n"
+	"status OK code=13 n=1 args=<1 7,3:4 12,10:11> from=3:4,7 "
+	"uids=10:12 text=<odd order>\n"},
     {"RFC 5819: LIST-STATUS",
 	"* LIST () \".\"  \"INBOX\"\r\n"
 	"* STATUS \"INBOX\" (MESSAGES 17 UNSEEN 16)\r\n"
@@ -97,7 +118,9 @@ static const struct transcript transcripts[] = {
     {"RFC 8474: EMAILID; MAILBOXID",
 	"* OK [MAILBOXID (F2212ea87-6097-4256-9d51-71338625)] Ok\r\n"
 	"* 3 FETCH (EMAILID (M00000001) THREADID (T6) UID 9)\r\n",
-	"status OK code=32 text=<Ok>\nfetch 3 uid=9 id=<M00000001>\n"},
+	"status OK code=32 args=<(F2212ea87-6097-4256-9d51-71338625)> "
+	"text=<Ok>\n"
+	"fetch 3 uid=9 id=<M00000001>\n"},
     {"RFC 6154: SPECIAL-USE",
 	"* LIST (\\Marked \\HasChildren \\Archive \\subscribed) \"/\" A\r\n"
 	"* LIST (\\sent \\Drafts \\Trash \\Junk \\All \\Flagged) NIL S\r\n"
@@ -200,11 +223,11 @@ static const struct transcript transcripts[] = {
 	"* OK [PERMANENTFLAGS (\\Answered a] [b \\*)] Ok\r\n"
 	"* OK [PERMANENTFLAGS ()] No permanent flags\r\n"
 	"* OK [ALERT (open] text] more\r\n",
-	"status OK code=9 text=<Ok>\n"
-	"status OK code=9 text=<No permanent flags>\n"
+	"status OK code=9 args=<(\\Answered a] [b \\*)> text=<Ok>\n"
+	"status OK code=9 args=<()> text=<No permanent flags>\n"
 	"status OK code=2 text=<text] more>\n"},
     {"unknown responses are skipped",
-	"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n* ID (\"name\" {2}\r\nxy)\r\n"
+	"* ID (\"name\" {2}\r\nxy)\r\n"
 	"* QUOTA \"\" (STORAGE 10 512)\r\n* 5 RECENT\r\n* XFOO\r\n"
 	"* 7 XBAR {3}\r\nabc\r\n\r\n* FLAGS (a)\r\n* 1 EXISTS\r\n",
 	"exists 1\n"},
@@ -240,7 +263,8 @@ static const struct transcript transcripts[] = {
 	"* OK [MYRIGHTS \"acdilrsw\"] ACL\r\nA1 OK [READ-WRITE] Ok\r\n"
 	"* 1 FETCH (UID 1 RFC822.SIZE 10 BODY[] {10}\r\n0123456789)\r\n"
 	"A2 OK FETCH completed.\r\n",
-	"status OK code=9 text=<Limited>\nexists 2\n"
+	"status OK code=9 args=<(\\* \\Draft)> text=<Limited>\n"
+	"exists 2\n"
 	"status OK code=3 n=578264921 text=<Ok>\n"
 	"status OK code=1 text=<ACL>\ndone #101 verb=10 OK code=8 "
 	"text=<Ok>\nbegin 1 uid=1 size=10 body=10 <0123456789>\n"
@@ -616,6 +640,168 @@ test_literal_kinds(void)
 	free(big);
 }
 
+/* --- literals in pieces ------------------------------------------------- */
+
+static void
+put_append(struct imap *im, uint64_t n, bool eight, bool wait)
+{
+	imap_begin(im, IMAP_V_APPEND, 5);
+	imap_put(im, "APPEND a ");
+	imap_put_literal(im, n, eight, wait);
+}
+
+static void
+test_pieces(void)
+{
+	struct wire w;
+	struct imap im;
+
+	setup(&im, &w, "* OK\r\n");
+	put_append(&im, 5, false, false);
+	is_sent(&w, "A1 APPEND a {5}\r\n", "a literal is announced");
+	ok(imap_room(&im) == 0 && imap_writing(&im), "and waits");
+	hears(&im, "* 3 EXISTS\r\n", "exists 3\n", "something else comes");
+	is_int(imap_room(&im), 0, "it still waits");
+	hears(&im, "+ go\r\n", "", "the go-ahead");
+	is_int(imap_room(&im), WIRE_OUT_MAX, "all of the room is there");
+	imap_put_data(&im, span_of("he"));
+	is_int(imap_room(&im), WIRE_OUT_MAX - 2, "less what was put");
+	is_sent(&w, "he", "a piece goes at once");
+	hears(&im, "* 4 EXISTS\r\n", "exists 4\n", "news between pieces");
+	imap_put_data(&im, span_of("llo"));
+	imap_put(&im, " ");
+	imap_put_literal(&im, 2, true, false);
+	is_sent(&w, "llo ~{2}\r\n", "the next message is announced");
+	is_int(imap_room(&im), 0, "and waits, too");
+	hears(&im, "+\r\n", "", "the second go-ahead");
+	imap_put_data(&im, span_bytes("\0a", 2));
+	imap_end(&im);
+	ok(w.out.len == 4 && memcmp(buf_span(&w.out).p, "\0a\r\n", 4) == 0,
+	    "NULs and the end");
+	ok(!imap_writing(&im), "it is written");
+	buf_reset(&w.out);
+	imap_command(&im, IMAP_V_NOOP, 7, "NOOP");
+	hears(&im, "A1 OK [APPENDUID 1 7:8] Ok\r\nA2 OK\r\n",
+	    "done #5 verb=19 OK code=12 n=1 uids=7:8 text=<Ok>\n"
+	    "done #7 verb=26 OK\n",
+	    "and answered");
+	teardown(&im, &w);
+}
+
+/* The server answers before it has all. */
+static void
+test_pieces_refused(void)
+{
+	struct wire w;
+	struct imap im;
+
+	setup(&im, &w, "* OK\r\n");
+	imap_command(&im, IMAP_V_NOOP, 7, "NOOP");
+	put_append(&im, 5, false, false);
+	hears(&im, "A1 OK\r\nA2 NO [TRYCREATE] none\r\n",
+	    "done #7 verb=26 OK\ndone #5 verb=19 NO code=11 text=<none>\n",
+	    "refused instead of a go-ahead");
+	ok(!imap_writing(&im), "nothing more is wanted");
+	buf_reset(&w.out);
+	imap_put_data(&im, span_of("hello"));
+	imap_put(&im, " ");
+	imap_put_literal(&im, 3, false, false);
+	imap_end(&im);
+	imap_command(&im, IMAP_V_NOOP, 7, "NOOP");
+	is_sent(&w, "A3 NOOP\r\n", "and nothing more goes");
+	hears(&im, "A3 OK\r\n", "done #7 verb=26 OK\n", "all is well");
+	put_append(&im, 1, false, false);
+	hears(&im, "+\r\n", "", "the next one is taken");
+	imap_put_data(&im, span_of("x"));
+	imap_put(&im, " ");
+	imap_put_literal(&im, 9, false, false);
+	hears(&im, "A4 BAD no more than one\r\n",
+	    "done #5 verb=19 BAD text=<no more than one>\n", "but no second");
+	imap_end(&im);
+	is_sent(&w, "A4 APPEND a {1}\r\nx {9}\r\n", "nothing goes behind it");
+	is_int(imap_unanswered(&im), 0, "nothing is left");
+	teardown(&im, &w);
+
+	setup(&im, &w, "* OK [CAPABILITY IMAP4rev1 LITERAL+] hi\r\n");
+	put_append(&im, 5, false, false);
+	imap_put_data(&im, span_of("he"));
+	hears(&im, "A1 NO [OVERQUOTA] full\r\n",
+	    "done #5 verb=19 NO code=25 text=<full>\n",
+	    "refused in the middle");
+	ok(imap_writing(&im), "the server still wants what was announced");
+	imap_put_data(&im, span_of("llo"));
+	imap_end(&im);
+	imap_command(&im, IMAP_V_NOOP, 7, "NOOP");
+	is_sent(&w, "A1 APPEND a {5+}\r\nhello\r\nA2 NOOP\r\n", "and gets it");
+	hears(&im, "A2 OK\r\n", "done #7 verb=26 OK\n", "all is well");
+	teardown(&im, &w);
+}
+
+static void
+test_pieces_kinds(void)
+{
+	struct wire w;
+	struct imap im;
+
+	setup(&im, &w, "* OK [CAPABILITY IMAP4rev1 LITERAL-] hi\r\n");
+	put_append(&im, 4096, false, false);
+	is_int(imap_room(&im), WIRE_OUT_MAX - 21, "LITERAL-: up to 4096");
+	is_sent(&w, "A1 APPEND a {4096+}\r\n", "does not wait");
+	imap_end(&im);
+	buf_reset(&w.out);
+	put_append(&im, 4097, false, false);
+	is_sent(&w, "A2 APPEND a {4097}\r\n", "more does");
+	teardown(&im, &w);
+	setup(&im, &w, "* OK [CAPABILITY IMAP4rev1 LITERAL+] hi\r\n");
+	put_append(&im, UINT64_MAX, true, false);
+	is_sent(&w, "A1 APPEND a ~{18446744073709551615+}\r\n", "LITERAL+");
+	imap_end(&im);
+	buf_reset(&w.out);
+	put_append(&im, 1, false, true);
+	is_sent(&w, "A2 APPEND a {1}\r\n", "waits when it is to");
+	is_int(imap_room(&im), 0, "for the go-ahead");
+	teardown(&im, &w);
+}
+
+static void
+test_oldest(void)
+{
+	enum imap_verb verb = IMAP_V_NOOP;
+	uint32_t cookie = 0;
+	struct wire w;
+	struct imap im;
+
+	setup(&im, &w, "* OK\r\n");
+	ok(!imap_oldest(&im, &verb, &cookie), "nothing was asked");
+	imap_command(&im, IMAP_V_SELECT, 8, "SELECT a");
+	imap_command(&im, IMAP_V_FETCH, 9, "FETCH 1 UID");
+	ok(imap_oldest(&im, &verb, &cookie) && verb == IMAP_V_SELECT &&
+		cookie == 8,
+	    "the oldest question");
+	hears(&im, "A1 OK\r\n", "done #8 verb=10 OK\n", "is answered");
+	ok(imap_oldest(&im, &verb, &cookie) && verb == IMAP_V_FETCH &&
+		cookie == 9,
+	    "then it is the next one");
+	teardown(&im, &w);
+}
+
+static void
+test_append_limit(void)
+{
+	struct wire w;
+	struct imap im;
+
+	setup(
+	    &im, &w, "* OK [CAPABILITY IMAP4rev1 APPENDLIMIT=35651584] x\r\n");
+	is_int(im.append_limit, 35651584, "APPENDLIMIT");
+	hears(&im, "* CAPABILITY IMAP4rev1 APPENDLIMIT\r\n",
+	    "capability 1 mechs=0\n", "one for each folder");
+	is_int(im.append_limit, 0, "is none");
+	imap_set_caps(&im, span_of("APPENDLIMIT=x"));
+	is_int(im.append_limit, 0, "nor is one that is no number");
+	teardown(&im, &w);
+}
+
 static void
 test_logout(void)
 {
@@ -836,6 +1022,11 @@ main(void)
 	test_literal_refused();
 	test_whose_continuation();
 	test_literal_kinds();
+	test_pieces();
+	test_pieces_refused();
+	test_pieces_kinds();
+	test_oldest();
+	test_append_limit();
 	test_logout();
 	test_overrun();
 	test_limits();
