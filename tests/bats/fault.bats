@@ -24,7 +24,7 @@ teardown_file() {
 
 # SCENARIO
 all_points() {
-	"$ROOT/tests/fault/run" -s "$BATS_FILE_TMPDIR/points.$BATS_TEST_NUMBER" \
+	"$ROOT/tests/fault/run" -s "$BATS_FILE_TMPDIR/points.$BATS_TEST_NUMBER" fetchd \
 		"$1"
 }
 
