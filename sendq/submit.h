@@ -3,6 +3,7 @@
 
 #include "client/link.h"
 #include "options.h"
+#include "os/net.h"
 #include "outcome.h"
 #include "proto/smtp_session.h"
 #include "queue.h"
@@ -25,10 +26,14 @@ struct submit {
 	struct link link;
 	struct smtp smtp;
 	struct smtp_session logon;
-	uint64_t messages;   /* transactions of this session */
+	char hello[NET_NAME];
+	uint64_t limit;      /* transactions that the session may have */
+	uint64_t messages;   /* and those it had */
 	bool open;           /* logged in, and good for more */
+	bool cautious;       /* no PIPELINING, no CHUNKING: an earlier session
+	                      * got out of step, or was lost in the middle */
+	bool clean;          /* no transaction is open there */
 	struct outcome last; /* why the session or the account is to wait */
-	char *text;          /* owned; in words; NULL */
 };
 
 /* A message of a batch. */
@@ -41,18 +46,25 @@ void submit_init(struct submit *, const struct send *, const struct url *,
     struct tls_config *, int ask_fd);
 void submit_clear(struct submit *);
 
-/* Connects and logs in, a refused token renewed once. -1: err and s->last. */
+/*
+ * Connects and logs in, a refused token renewed once. -1: err, and s->last
+ * tells what is to wait.
+ */
 int submit_open(struct submit *, struct err *);
 
 /*
  * Sends n messages, in order. When it returns, every recipient's outcome is
  * in its message's history and durable: sent, failed, deferred, uncertain; or
- * unsent, for which nothing happened. -1: the session is over (err, s->last);
- * what was not settled by then is unsent or uncertain.
+ * unsent, for which nothing happened. 0: as far as the session's limit or a
+ * stop allowed; s->open tells whether it is good for more. -1: the session is
+ * over (err, s->last).
  */
 int submit_batch(struct submit *, struct parcel *, size_t n, struct err *);
 
 /* QUIT, not waited for. */
 void submit_close(struct submit *);
+
+/* How long to wait for a reply to the command, in ms. */
+int64_t submit_patience(const struct submit *, enum smtp_cmd);
 
 #endif
