@@ -175,6 +175,10 @@ void envelope_due(const struct envelope *, int64_t now, struct uidset *set);
  */
 int64_t envelope_next(const struct envelope *);
 
+/* From when on its age counts: what is scheduled, here or there, is not late
+ * before. */
+int64_t envelope_born(const struct envelope *);
+
 /* Whether every recipient is SENT or FAILED. */
 bool envelope_finished(const struct envelope *);
 

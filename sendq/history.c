@@ -384,6 +384,14 @@ envelope_due(const struct envelope *env, int64_t now, struct uidset *set)
 	}
 }
 
+int64_t
+envelope_born(const struct envelope *env)
+{
+	int64_t born = env->due > env->created ? env->due : env->created;
+
+	return env->hold_until > born ? env->hold_until : born;
+}
+
 bool
 envelope_finished(const struct envelope *env)
 {
