@@ -46,6 +46,7 @@ BINS =	$(foreach t,$(TOOLS),$(if $(filter $(t)/main,$($(t)_M)),$(t)))
 UNIT =	$(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 FUZZ =	$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 RIGS =	$(patsubst tests/%.c,%,$(wildcard tests/peer/peer.c \
+	tests/peer/sink.c \
 	tests/bench/proxy.c tests/bench/floor.c tests/fault/fault.c tests/fault/subject.c \
 	tests/servers/mkmail.c))
 

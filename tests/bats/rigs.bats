@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2030,SC2031,SC2016 # a test is a subshell; sh -c '...'
-# The fault injector and the delaying proxy: that they do what tests rely on.
+# The fault injector, the delaying proxy and the sink for mail: that they do what
+# tests rely on.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -8,12 +9,14 @@ load helper
 FAULT=$BUILD/tests/fault/fault
 SUBJECT=$BUILD/tests/fault/subject
 PROXY=$BUILD/tests/bench/proxy
+SINK=$BUILD/tests/peer/sink
 
 setup_file() {
 	local b
 	b=$(realpath -m --relative-to="$ROOT" "$BUILD")
 	MAKEFLAGS='' make -s -C "$ROOT" B="$b" "$b/tests/bench/proxy" \
-		"$b/tests/fault/fault" "$b/tests/fault/subject"
+		"$b/tests/fault/fault" "$b/tests/fault/subject" \
+		"$b/tests/peer/sink"
 }
 
 setup() {
@@ -552,4 +555,74 @@ stat_of() {
 		done
 		[ -n "$ok" ]
 	done
+}
+
+# --- sink -------------------------------------------------------------------
+
+# [OPTION...]: sets PORT.
+start_sink() {
+	rm -rf port got
+	mkdir got
+	"$SINK" "$@" -p port got >/dev/null 3>&- &
+	PIDS+=($!)
+	await port
+	PORT=$(cat port)
+}
+
+# LINE...: says all at once, hangs up, and prints the replies.
+tell_sink() {
+	exec {line}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf '%s\r\n' "$@" >&$line
+	timeout 5 cat <&$line | tr -d '\r'
+	exec {line}>&-
+}
+
+@test "the sink writes down what it takes, by DATA and by BDAT" {
+	start_sink
+	run tell_sink 'EHLO me' 'MAIL FROM:<a@b> SIZE=3' 'RCPT TO:<c@d>' \
+		'RCPT TO:<nobody-x@d>' 'RCPT TO:<later-x@d>' 'RCPT TO:<e@d>' \
+		DATA 'Subject: x' '' '..dot' '.' 'MAIL FROM:<>' 'RCPT TO:<c@d>' \
+		'BDAT 4' ab 'BDAT 6 LAST' .cde QUIT
+	assert_contains "$output" "250-CHUNKING"
+	assert_contains "$output" "550 5.1.1 "
+	assert_contains "$output" "450 4.2.0 "
+	assert_contains "$output" "250 2.0.0 taken as 2"
+	assert_eq "221 2.0.0 bye" "${lines[-1]}"
+	assert_eq "00000001 00000002 " "$(ls got | tr '\n' ' ')"
+	printf 'MAIL a@b\nRCPT c@d\nRCPT e@d\n\nSubject: x\r\n\r\n.dot\r\n' |
+		cmp - got/00000001
+	printf 'MAIL \nRCPT c@d\n\nab\r\n.cde\r\n' | cmp - got/00000002
+}
+
+@test "the sink does without an extension, and takes nothing for nobody" {
+	start_sink -n CHUNKING
+	run tell_sink 'EHLO me' 'MAIL FROM:<a@b>' 'RCPT TO:<nobody-@d>' DATA \
+		'BDAT 2 LAST' RSET 'RCPT TO:<a@b>' 'MAIL FROM:<nobody-@b>' QUIT
+	[[ $output != *CHUNKING* ]]
+	assert_eq "220 250 250 550 503 500 250 503 550 221 " \
+		"$(grep -v ^250- <<<"$output" | cut -c 1-3 | tr '\n' ' ')"
+	assert_eq "" "$(ls got)"
+}
+
+@test "the sink keeps no half of a message, and tells when all is in" {
+	start_sink
+	exec {half}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 4 LAST\r\nab' >&$half
+	exec {ask}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'XQUIET\r\n' >&$ask
+	read -r -t 5 -u $ask
+	run read -r -t 0.3 -u $ask
+	[ "$status" -gt 128 ]
+	exec {half}>&-
+	read -r -t 5 -u $ask
+	assert_eq $'250 2.0.0 quiet\r' "$REPLY"
+	assert_eq "" "$(ls got)"
+	# What was sent whole is there, though nobody reads the answer.
+	exec {half}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 4 LAST\r\nab\r\n' >&$half
+	exec {half}>&-
+	printf 'XQUIET\r\n' >&$ask
+	read -r -t 5 -u $ask
+	assert_eq 00000001 "$(ls got)"
+	exec {ask}>&-
 }
