@@ -410,8 +410,13 @@ speak(struct conn *c)
 
 	while (c->out.n > 0) {
 		n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL);
-		if (n == -1)
-			return errno == EAGAIN || errno == EINTR;
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return true;
+		/* Nobody hears it, but there may be more to read. */
+		if (n == -1) {
+			c->out.n = 0;
+			return true;
+		}
 		cut(&c->out, (size_t)n);
 	}
 	return !c->bye;
