@@ -617,9 +617,11 @@ tell_sink() {
 	read -r -t 5 -u $ask
 	assert_eq $'250 2.0.0 quiet\r' "$REPLY"
 	assert_eq "" "$(ls got)"
-	# What was sent whole is there, though nobody reads the answer.
+	# What was sent whole is there, though nobody reads the answer. (In one
+	# piece: bash writes line by line, and the kernel would wait between.)
 	exec {half}<>"/dev/tcp/127.0.0.1/$PORT"
-	printf 'EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 4 LAST\r\nab\r\n' >&$half
+	printf '%s\r\n' 'EHLO me' 'MAIL FROM:<a@b>' 'RCPT TO:<c@d>' 'BDAT 4 LAST' \
+		ab | cat >&$half
 	exec {half}>&-
 	printf 'XQUIET\r\n' >&$ask
 	read -r -t 5 -u $ask
