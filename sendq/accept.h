@@ -1,6 +1,8 @@
 #ifndef SENDQ_ACCEPT_H
 #define SENDQ_ACCEPT_H
 
+#include <stdio.h>
+
 #include "face.h"
 #include "options.h"
 #include "queue.h"
@@ -14,7 +16,9 @@ struct accept {
 	const struct face *face;  /* borrowed */
 	const struct send *sends; /* borrowed */
 	size_t n_sends;
-	struct queue *queue; /* borrowed; NULL: --dry-run */
+	struct queue *queue; /* borrowed; NULL for accept_show() */
+	int64_t due; /* of what was accepted: when a runner of ours is to look
+	              * for it, in seconds; INT64_MAX: it is left to others */
 };
 
 /*
@@ -26,5 +30,17 @@ struct accept {
  */
 int accept_message(struct accept *, int fd, const struct send **send_r,
     char id_r[QUEUE_ID], struct err *);
+
+/*
+ * --dry-run: shows account, envelope and the message as it would go (but for
+ * the CRs at its lines' ends) on out, and keeps nothing. As accept_message().
+ */
+int accept_show(struct accept *, int fd, FILE *out, struct err *);
+
+/*
+ * -bv: shows what the addresses come to, a line each. -1: ERR_MESSAGE or
+ * ERR_CONFIG for one that comes to nothing.
+ */
+int accept_verify(struct accept *, FILE *out, struct err *);
 
 #endif
