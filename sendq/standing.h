@@ -12,7 +12,8 @@
  * How an account stands with its provider: what was sent in the last day, for
  * `limit`; whether all its mail waits, until when and why; and how many
  * sessions are open. In accounts/NAME, shared by all runners; each change is
- * made under a lock and is durable.
+ * made under a lock and is durable: -1 where it could not be (ERR_TEMP: a stop
+ * was asked for while another had the lock). A damaged line is as none.
  */
 struct limit {
 	int64_t seconds; /* 60, 3600, 86400 */
@@ -41,7 +42,8 @@ int standing_session(
  * Asks for up to `want` recipients now: *got_r (0 when the limit is reached)
  * and, when fewer than wanted, *next_r says when there will be more. What is
  * got counts from now on, in all runners, also after a crash; what was not
- * used is given back.
+ * used is given back, by the process that got it. Without limits, nothing is
+ * written.
  */
 int standing_reserve(struct standing *, int64_t now, uint64_t want,
     uint64_t *got_r, int64_t *next_r, struct err *);
@@ -55,9 +57,21 @@ int standing_give_back(
  */
 int standing_pause(struct standing *, int64_t now, int64_t until, bool login,
     int64_t stamp, const char *text, struct err *);
+/* It goes well again: a pause ends; writes only if there was one. */
 int standing_resume(struct standing *, struct err *);
 
-/* Whether it waits: 1 (*until_r, and why, owned by the caller), 0, or -1. */
+/*
+ * How many pauses there were since the last standing_resume(), 1000 at most:
+ * how often it was tried in vain, for retry_delay(). 0 also when the file
+ * cannot be read.
+ */
+unsigned int standing_pauses(struct standing *);
+
+/*
+ * Whether it waits: 1 (*until_r, and why, owned by the caller; text_r may be
+ * NULL), 0, or -1. Waits for no lock. No pause outlives a clock that was set
+ * back to before it.
+ */
 int standing_paused(struct standing *, int64_t now, int64_t stamp,
     int64_t *until_r, char **text_r, struct err *);
 
@@ -70,7 +84,8 @@ struct sent_count {
 
 /*
  * How many more recipients the limits allow now, given what was sent (oldest
- * first), and when one more would be allowed if it is 0.
+ * first), and from when on one more is allowed (INT64_MAX: never; now, if the
+ * result is not 0). What was sent at t counts before t + seconds.
  */
 uint64_t limit_room(const struct limit *, size_t n_limits,
     const struct sent_count *, size_t n, int64_t now, int64_t *next_r);
