@@ -15,15 +15,25 @@
 
 /* --- what TLS needs -------------------------------------------------------- */
 
+/* Whether no connection will have TLS. */
+static bool
+is_plain(const struct account *a, const struct url *url)
+{
+	return a->tunnel != NULL ||
+	       (url->host != NULL && url->tls == URL_TLS_NONE);
+}
+
 static int
-load_tls(const struct account *a, struct tls_config **config_r, struct err *e)
+load_tls(const struct account *a, const struct url *url,
+    struct tls_config **config_r, struct err *e)
 {
 	struct tls_options o = {.ca = a->tls_ca,
 	    .pins = (const char *const *)a->tls_fingerprints.v,
 	    .n_pins = a->tls_fingerprints.n,
 	    .certificate = a->tls_certificate,
 	    .key = a->tls_key,
-	    .min_13 = a->tls_min == ACCOUNT_TLS_1_3};
+	    .min_13 = a->tls_min == ACCOUNT_TLS_1_3,
+	    .unused = is_plain(a, url)};
 
 	return tls_config_new(&o, config_r, e);
 }
@@ -80,7 +90,7 @@ server_open(struct server *s, const struct account *a, enum url_proto proto,
     struct err *e)
 {
 	*s = (struct server){.account = a, .url = account_url(a, proto)};
-	if (load_tls(a, &s->tls, e) == -1)
+	if (load_tls(a, s->url, &s->tls, e) == -1)
 		return -1;
 	if (s->url->host != NULL)
 		return 0;

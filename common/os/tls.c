@@ -83,12 +83,15 @@ load_directory(SSL_CTX *ctx, const char *path, struct err *e)
 }
 
 static int
-load_ca(SSL_CTX *ctx, const char *path, struct err *e)
+load_ca(SSL_CTX *ctx, const struct tls_options *o, struct err *e)
 {
+	const char *path = o->ca;
 	struct stat st;
 
 	if (path == NULL) {
-		SSL_CTX_set_default_verify_paths(ctx);
+		/* It takes 20 ms: only for who is to be judged by it. */
+		if (!o->unused && o->n_pins == 0)
+			SSL_CTX_set_default_verify_paths(ctx);
 		return 0;
 	}
 	if (stat(path, &st) == -1)
@@ -235,7 +238,7 @@ tls_config_new(
 		return err_set(e, ERR_LOCAL, "OpenSSL: %s", reason());
 	}
 	set_rules(c->ctx, o->min_13);
-	if (load_pins(c, o, e) == -1 || load_ca(c->ctx, o->ca, e) == -1 ||
+	if (load_pins(c, o, e) == -1 || load_ca(c->ctx, o, e) == -1 ||
 	    load_own(c->ctx, o, e) == -1) {
 		tls_config_free(c);
 		return -1;

@@ -18,6 +18,8 @@ struct tls_options {
 	size_t n_pins;           /* any one suffices; replaces the chain */
 	const char *certificate, *key; /* PEM; NULL: none */
 	bool min_13;
+	bool unused; /* no connection will have TLS: the system's CA is not
+		      * read, and no peer would be trusted */
 };
 
 struct tls_config; /* loaded files; may be used for many connections */
