@@ -974,7 +974,8 @@ scram_plus() {
 	done
 	line=${line#+ }
 	scram_answer "p=$1,," "$hex" pencil "$(base64 -d <<<"${line%$'\r'}")"
-	printf '%s\r\n\r\n' "$(printf %s "$FINAL" | b64)" | cat >&6
+	# One that refuses may be gone before the second line.
+	printf '%s\r\n\r\n' "$(printf %s "$FINAL" | b64)" | cat >&6 || true
 	while IFS= read -r -t 10 -u 5 line; do
 		[[ $line == "+ "* ]] && break
 	done
