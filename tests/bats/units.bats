@@ -46,15 +46,21 @@ setup() {
 	assert_contains "$output" "maybe"
 }
 
-@test "the system's services are exposed by less than 2.0" {
+@test "the services are exposed by less than 2.0" {
 	local unit
-	for unit in fetchd@work.service fetchd-watch@work.service; do
+	for unit in {system,user}/fetchd{,-watch}@work.service; do
 		# --threshold is in tenths; above it, the exit status is 1.
 		run systemd-analyze security --offline=true --threshold=19 \
-			"$UNITS/system/$unit"
+			"$UNITS/$unit"
 		assert_status 0
 		[[ $output =~ level\ for\ .*:\ [01]\.[0-9] ]]
 	done
+	# It can be too much.
+	grep -v '^Protect' "$UNITS/user/fetchd@work.service" \
+		>"$BATS_TEST_TMPDIR/open@work.service"
+	run systemd-analyze security --offline=true --threshold=19 \
+		"$BATS_TEST_TMPDIR/open@work.service"
+	assert_status 1
 }
 
 # NAME DEPTH: a set's calls, or the call's own name.
@@ -121,4 +127,202 @@ expand() {
 	assert_status 0
 	assert_eq 2 "$(maildir_count "$HOME/in")" messages
 	[ -n "$(ls "$BATS_TEST_TMPDIR"/var/*.db)" ]
+}
+
+# --- a manager of our own -----------------------------------------------------
+
+# COMMAND...: where the manager is, as its user.
+inside() {
+	nsenter -t "$MANAGER" -m setpriv --reuid nobody --regid nogroup \
+		--clear-groups env -i HOME=/srv PATH="$PATH" \
+		XDG_RUNTIME_DIR="/run/user/$(id -u nobody)" "$@"
+}
+
+# What it may find: none of the machine's own units, and no /tmp but its own.
+# This becomes the manager.
+# shellcheck disable=SC2016 # expanded by the shell that runs it
+ENTER='
+	set -e
+	mount --bind "$HOME" /srv
+	mount --bind "$BATS_TEST_TMPDIR/open" /media
+	for d in /tmp /var/tmp /run; do mount -t tmpfs -o mode=1777 none "$d"; done
+	mkdir -p /run/systemd/system /run/systemd/unit-root /run/user/$(id -u nobody)
+	chown nobody:nogroup /run/user/$(id -u nobody)
+	chmod 700 /run/user/$(id -u nobody)
+	for g in $GROUPS_MADE; do echo $$ >"$g/cgroup.procs"; done
+	cd /srv
+	exec setpriv --reuid nobody --regid nogroup --clear-groups \
+		env -i HOME=/srv PATH="$PATH" XDG_RUNTIME_DIR=/run/user/$(id -u nobody) \
+		SYSTEMD_UNIT_PATH=/srv/units SYSTEMD_LOG_TARGET=null \
+		/lib/systemd/systemd --user'
+
+# Starts systemd for the user nobody, whose home is $HOME, in groups and with
+# mounts of its own; skips where that cannot be.
+start_manager() {
+	local g target
+	[ "$(id -u)" -eq 0 ] || skip "only root can give a manager what it needs"
+	[ -x /lib/systemd/systemd ] || skip "no systemd"
+	unshare -m true 2>/dev/null || skip "no mount namespaces"
+	GROUPS_MADE=
+	for g in /sys/fs/cgroup{,/unified,/systemd}; do
+		[ -e "$g/cgroup.procs" ] || continue
+		mkdir "$g/mailroom-test.$$" 2>/dev/null || skip "no control groups"
+		GROUPS_MADE+=" $g/mailroom-test.$$"
+	done
+	[ -n "$GROUPS_MADE" ] || skip "no control groups"
+	# shellcheck disable=SC2086 # paths without spaces
+	chown -R nobody:nogroup $GROUPS_MADE
+	for target in basic default shutdown exit; do
+		printf '[Unit]\nDefaultDependencies=no\n' \
+			>"$HOME/units/$target.target"
+	done
+	chown -R nobody:nogroup "$HOME"
+	export GROUPS_MADE
+	unshare -m sh -c "$ENTER" >"$BATS_TEST_TMPDIR/manager" 2>&1 3>&- &
+	MANAGER=$!
+	for _ in {1..200}; do
+		! inside systemctl --user is-system-running >/dev/null 2>&1 ||
+			return 0
+		sleep 0.05
+	done
+	fail "no manager: $(<"$BATS_TEST_TMPDIR/manager")"
+}
+
+teardown() {
+	local g
+	stop_servers
+	[ -n "${GROUPS_MADE-}" ] || return 0
+	# It goes at once, and leaves what it started.
+	[ -z "${MANAGER-}" ] || kill -s RTMIN+24 "$MANAGER" || true
+	wait
+	for g in $GROUPS_MADE; do
+		[ ! -d "$g" ] || find "$g" -depth -type d -exec rmdir {} +
+	done
+}
+
+# UNIT LINE...: these are added to the service.
+edit() {
+	local dir=$HOME/units/$1.d
+	shift
+	mkdir -p "$dir"
+	printf '%s\n' '[Service]' "$@" >"$dir/edit.conf"
+	inside systemctl --user daemon-reload
+}
+
+# UNIT: runs it; that it went well.
+run_unit() {
+	: >"$HOME/said"
+	chmod 666 "$HOME/said"
+	inside systemctl --user reset-failed "$1" 2>/dev/null || true
+	run inside systemctl --user start "$1"
+	[ "$status" -eq 0 ] ||
+		fail "$1: $(inside systemctl --user show -p ExecMainStatus "$1") $(
+			cat "$HOME/said")"
+}
+
+@test "a user's manager runs them, and commands in them" {
+	local unit u=$BATS_FILE_TMPDIR/usr
+	start_dovecot
+	feed u INBOX 2 500
+	mkdir "$HOME/units" "$HOME/bin" "$HOME/.config" "$HOME/.config/mailroom"
+	mkdir -m 1777 "$BATS_TEST_TMPDIR/open"
+	cp "$u/bin/fetchd" "$HOME/bin"
+	cp "$CA" "$HOME/ca.pem"
+	echo pw >"$HOME/pw"
+	chmod 600 "$HOME/pw"
+	for unit in fetchd@.service fetchd-watch@.service; do
+		# The detector of leaks does not go with the filter of calls.
+		sed -e "s|^ExecStart=$u|ExecStart=/srv|" -e '/^\[Service\]/a\
+StandardOutput=append:/srv/said\
+StandardError=append:/srv/said\
+Environment=ASAN_OPTIONS=detect_leaks=0' "$UNITS/user/$unit" >"$HOME/units/$unit"
+		grep -q '^ExecStart=/srv/bin/fetchd' "$HOME/units/$unit"
+	done
+	cat >"$HOME/.config/mailroom/config" <<-END
+		account work
+		    user             u
+		    password-command sh -c 'cat ~/pw'
+		    tls-ca           ~/ca.pem
+		    imap             imaps://localhost:$IMAPS_PORT
+		fetch work
+		    from             imap
+		    filter           sed s/^Subject/X-Subject/
+		    deliver          pipe ~/bin/look
+		    deliver          maildir ~/in
+		account kept
+		    user             u
+		    credential       password
+		    tls-ca           ~/ca.pem
+		    pop3             pop3s://localhost:$POP3S_PORT
+		fetch kept
+		    from             pop3
+		    deliver          maildir ~/kept
+	END
+	cat >"$HOME/bin/look" <<-'END'
+		#!/bin/sh
+		cat >/dev/null
+		exec >"$HOME/seen" 2>&1
+		grep -E '^(NoNewPrivs|Seccomp|CapBnd):' /proc/self/status
+		cat /proc/self/uid_map
+		touch "$HOME/x" "$XDG_RUNTIME_DIR/x" /tmp/x && echo at home
+		touch /media/x && echo outside
+		nice -n 5 true
+		[ -e /tmp/agent ] && echo agent
+		[ -e /dev/kmsg ] || echo no devices
+	END
+	chmod 755 "$HOME/bin/look"
+	start_manager
+	inside touch /tmp/agent
+
+	run_unit fetchd@work.service
+	assert_eq 2 "$(maildir_count "$HOME/in")" messages
+	grep -q '^X-Subject' "$HOME"/in/new/*
+	run cat "$HOME/seen"
+	echo "$output"
+	[[ $output =~ NoNewPrivs:.1 && $output =~ Seccomp:.2 ]]
+	[[ $output =~ CapBnd:.0000000000000000 ]]
+	[[ $output =~ 65534\ +65534\ +1 ]]
+	assert_contains "$output" "at home"
+	assert_contains "$output" "Read-only file system"
+	assert_contains "$output" "nice: cannot set niceness"
+	assert_contains "$output" "no devices"
+	[[ $output != *outside* && $output != *agent* ]]
+
+	# What the unit's comment offers.
+	rm -r "$HOME/in" "$HOME/.local"
+	edit fetchd@work.service ReadWritePaths=/media \
+		SystemCallFilter=@resources PrivateTmp=no PrivateDevices=no
+	run_unit fetchd@work.service
+	run cat "$HOME/seen"
+	assert_contains "$output" outside
+	assert_contains "$output" agent
+	[[ $output != *niceness* && $output != *"no devices"* ]]
+
+	# And for machines without namespaces for users.
+	rm -r "$HOME/in" "$HOME/.local"
+	mapfile -t lines < <(sed -n '/217\/USER/,/^$/{
+		s/^#	\([A-Z].*=.*\)/\1/p
+		}' "$UNITS/user/fetchd@.service")
+	[ ${#lines[@]} -eq 6 ]
+	edit fetchd@work.service "${lines[@]}"
+	run_unit fetchd@work.service
+	assert_eq 2 "$(maildir_count "$HOME/in")" messages
+	[[ $(<"$HOME/seen") =~ 0\ +0\ +4294967295 ]]
+
+	edit fetchd@kept.service LoadCredential=password:%h/pw
+	run_unit fetchd@kept.service
+	assert_eq 2 "$(maildir_count "$HOME/kept")" messages
+
+	rm -r "$HOME/in" "$HOME/.local"
+	run_unit fetchd-watch@work.service
+	for _ in {1..100}; do
+		[ "$(maildir_count "$HOME/in")" -ne 2 ] || break
+		sleep 0.1
+	done
+	assert_eq 2 "$(maildir_count "$HOME/in")" messages
+	run inside systemctl --user show -p ActiveState fetchd-watch@work.service
+	assert_eq ActiveState=active "$output"
+	inside systemctl --user stop fetchd-watch@work.service
+	run inside systemctl --user show -p Result fetchd-watch@work.service
+	assert_eq Result=success "$output"
 }
