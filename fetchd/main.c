@@ -53,7 +53,7 @@ static const char usage[] =
     "  -p, --print        print the path of each delivered file\n"
     "  -0, --null         end records with NUL instead of newline\n"
     "  -w, --watch        stay, and fetch mail as it arrives\n"
-    "  -1, --once         at most one batch of messages\n"
+    "  -1, --once         at most 64 messages of each section\n"
     "  -c, --config FILE  configuration (default ~/.config/mailroom/config)\n"
     "  -o, --set KEYWORD=VALUE\n"
     "                     sets any keyword of the configuration\n"

@@ -33,8 +33,8 @@ run_take(struct run *r, uint64_t size)
 	const struct fetch *f = r->fetch;
 	uint64_t most = f->limit_messages;
 
-	if (r->options->once && (most == 0 || most > 64))
-		most = 64;
+	if (r->options->once && (most == 0 || most > RUN_ONCE_MESSAGES))
+		most = RUN_ONCE_MESSAGES;
 	if (most != 0 && r->taken >= most)
 		return false;
 	/* The first message is always taken, or a large one would block. */

@@ -34,7 +34,8 @@ void run_message(
 void run_list(struct run *, const char *folder, const char *uid, uint64_t size);
 
 /* Whether a message of this size may still be fetched in this run, by
- * `limit`; counts it when it may. */
+ * `limit` and --once; counts it when it may. */
+#define RUN_ONCE_MESSAGES 64u
 bool run_take(struct run *, uint64_t size);
 
 /* Whether a message with this row (SEEN_FETCHED since then) is to be deleted

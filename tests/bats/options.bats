@@ -236,6 +236,24 @@ account() {
 	assert_eq 4 "$(maildir_count in)"
 }
 
+@test "-1: 64 messages a run, of all folders, or the limit" {
+	feed "$U" INBOX 60 300
+	feed "$U" Two 9 300
+	fetch_quietly imap -1 -o 'from=imap INBOX Two' -o keep=never in
+	assert_eq 64 "$(maildir_count in)"
+	server_has 0
+	fetch_quietly imap --once -o 'from=imap INBOX Two' in
+	assert_eq 69 "$(maildir_count in)"
+
+	feed "$U" INBOX 70 300
+	fetch_quietly pop3 -1 -o 'limit=messages 3' b
+	assert_eq 3 "$(maildir_count b)"
+	fetch_quietly pop3 -1 -o 'limit=messages 100' b
+	assert_eq 67 "$(maildir_count b)"
+	fetch_quietly pop3 -1 b
+	assert_eq 70 "$(maildir_count b)"
+}
+
 # --- what stays on the server -----------------------------------------------
 
 @test "keep always, never, and a time from fetching on" {
