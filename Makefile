@@ -25,12 +25,12 @@ FETCHD = options seen inbox_commands inbox_batch inbox_settle inbox run \
 	imap_fetch watch worker main
 SENDQ =	face envelope history mime_field mime_walk mime_code mime \
 	letter_field letter_write letter_scan letter_rcpt letter outcome \
-	retry bounce_text bounce bounce_say queue ledger message standing \
-	options options_keys when aliases accept_input accept_body \
-	accept_rcpts accept_intake accept report copies tend cargo submit \
-	flight flight_note flight_write flight_read flight_run batch_account \
-	batch worker runner watch list list_show list_log list_change smtpd \
-	smtpd_data main
+	retry bounce_text bounce bounce_say queue ledger message \
+	standing_page standing options options_keys when aliases accept_input \
+	accept_body accept_rcpts accept_intake accept report copies tend \
+	cargo submit flight flight_note flight_write flight_read flight_run \
+	batch_account batch worker runner watch list list_show list_log \
+	list_change smtpd smtpd_data main
 
 SYNCD =	plan options state local local_name local_keywords local_files folders \
 	remote remote_survey remote_diff remote_get remote_append \

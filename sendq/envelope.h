@@ -158,6 +158,8 @@ void envelope_replay(struct envelope *, struct span text);
 
 /* Text as it stands in both parts; a NUL becomes '?'. -1: over the limit. */
 int envelope_encode(struct buf *out, struct span);
+/* Cuts the final " ." off a line (without "\n"); false: it is torn. */
+bool envelope_whole(struct span *line);
 
 /* --- what follows from it ---------------------------------------------- */
 

@@ -59,27 +59,22 @@ event_name(enum event event)
 
 /* --- writing a line ---------------------------------------------------- */
 
-/*
- * A dot behind a blank would make the line look whole, were it cut off there;
- * a NUL makes it look torn.
- */
+/* A dot behind a blank would make a line look whole that was cut off there. */
 int
 envelope_encode(struct buf *out, struct span s)
 {
-	unsigned char c, before = ' ';
-	size_t i;
-	int rc = 0;
+	size_t i, from = 0;
 
-	for (i = 0; i < s.n && rc == 0; i++, before = c) {
-		c = (unsigned char)s.p[i];
-		c = c == '\0' ? '?' : c;
-		if (c < ' ' || c == 127 || c == '%' ||
-		    (c == '.' && before == ' '))
-			rc = buf_printf(out, "%%%02X", c);
-		else
-			rc = buf_putc(out, (char)c);
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] != '.' || (i > 0 && s.p[i - 1] != ' '))
+			continue;
+		if (enc_line(out, span_bytes(s.p + from, i - from), NULL) ==
+			-1 ||
+		    buf_puts(out, "%2E") == -1)
+			return -1;
+		from = i + 1;
 	}
-	return rc;
+	return enc_line(out, span_skip(s, from), NULL);
 }
 
 static int
@@ -209,18 +204,24 @@ get_history(struct span line, struct buf *scratch, struct history *h)
 	return line.n == 0;
 }
 
-int
-history_parse(struct span line, struct buf *scratch, struct history *h)
+bool
+envelope_whole(struct span *line)
 {
 	size_t end = strlen(END);
 
+	if (line->n < end || span_find(*line, '\0') != -1 ||
+	    !span_eq(span_skip(*line, line->n - end), END))
+		return false;
+	line->n -= end;
+	return true;
+}
+
+int
+history_parse(struct span line, struct buf *scratch, struct history *h)
+{
 	*h = (struct history){0};
 	buf_reset(scratch);
-	if (line.n < end || span_find(line, '\0') != -1 ||
-	    !span_eq(span_skip(line, line.n - end), END))
-		return 0;
-	line.n -= end;
-	if (get_history(line, scratch, h))
+	if (envelope_whole(&line) && get_history(line, scratch, h))
 		return 1;
 	history_clear(h);
 	return 0;
