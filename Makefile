@@ -124,9 +124,15 @@ $(B)/tests/%: $(B)/obj/tests/%.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $< -lssl -lcrypto -lbsd
 
+# Preloaded: never with a sanitizer's runtime of its own.
+$(B)/tests/%.so: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) -std=c17 $(CFLAGS) $(PROBED) $(WERROR) -fPIC \
+	    -shared -o $@ $<
+
 unit: $(UNIT:%=$(B)/unit/%)
 replay: $(FUZZ:%=$(B)/replay/%)
-rigs: $(RIGS:%=$(B)/tests/%)
+rigs: $(RIGS:%=$(B)/tests/%) $(B)/tests/fault/later.so
 
 # Packages come first, and then a make of its own, which sees what they brought.
 JOBS =	$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
