@@ -38,32 +38,52 @@ is_current(struct ledger *l)
 	return renameat(l->queue->dir, "log", l->queue->dir, "log.old") == -1;
 }
 
+/* A log that has no line yet may have no durable name. */
+static int
+keep_name(const struct ledger *l, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(l->fd, &st) == 0 && st.st_size > 0)
+		return 0;
+	return file_sync(l->queue->dir, l->queue->path, e);
+}
+
+/* 1: it is ours; 0: it is another one by now; -1. */
+static int
+take(struct ledger *l, struct err *e)
+{
+	switch (lock_fd(l->fd, false, true)) {
+	case 1:
+		if (!is_current(l))
+			return 0;
+		return keep_name(l, e) == 0 ? 1 : -1;
+	case 0:
+		return err_set(e, ERR_TEMP,
+		    "%s/log: in use, and we are to stop", l->queue->path);
+	default:
+		return err_sys(
+		    e, ERR_LOCAL, "%s/log: cannot lock", l->queue->path);
+	}
+}
+
 int
 ledger_open(struct ledger *l, const struct queue *q, struct err *e)
 {
+	int rv;
+
 	*l = (struct ledger){.queue = q, .fd = -1};
-	for (;;) {
+	do {
 		l->fd = openat(q->dir, "log",
 		    O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 		if (l->fd == -1)
 			return err_sys(
 			    e, ERR_LOCAL, "%s/log: cannot open", q->path);
-		switch (lock_fd(l->fd, false, true)) {
-		case 1:
-			if (is_current(l))
-				return 0;
+		rv = take(l, e);
+		if (rv != 1)
 			ledger_close(l);
-			break;
-		case 0:
-			ledger_close(l);
-			return err_set(e, ERR_TEMP,
-			    "%s/log: in use, and we are to stop", q->path);
-		default:
-			err_sys(e, ERR_LOCAL, "%s/log: cannot lock", q->path);
-			ledger_close(l);
-			return -1;
-		}
-	}
+	} while (rv == 0);
+	return rv == 1 ? 0 : -1;
 }
 
 void
@@ -187,7 +207,6 @@ ledger_add(
 	int64_t now = clock_wall_us() / 1000000;
 	const char *outcome;
 	struct buf lines;
-	bool old = false;
 	size_t i;
 	int rv = 0;
 
@@ -197,12 +216,11 @@ ledger_add(
 
 		if ((outcome = outcome_of(r, removed)) == NULL)
 			continue;
-		old = old || r->since < m->opened;
 		rv = put_line(&lines, m, r, outcome, now);
 	}
 	if (rv == -1)
 		err_set(e, ERR_LOCAL, "log: too many recipients");
-	if (rv == 0 && old)
+	if (rv == 0 && m->settled)
 		drop_known(l, &lines);
 	if (rv == 0)
 		rv = end_torn(l, e);

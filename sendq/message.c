@@ -75,6 +75,18 @@ take(struct message *m, enum queue_hold hold, const char *name, bool *busy_r,
 	return is_named_so(m, name) ? 1 : 0;
 }
 
+static bool
+is_settled(const struct envelope *env)
+{
+	size_t i;
+
+	for (i = 0; i < env->n_rcpts; i++)
+		if (env->rcpts[i].state == RCPT_SENT ||
+		    env->rcpts[i].state == RCPT_FAILED)
+			return true;
+	return false;
+}
+
 static int
 read_envelope(struct message *m, struct err *e)
 {
@@ -90,6 +102,7 @@ read_envelope(struct message *m, struct err *e)
 		if (envelope_parse(s, &m->env, e) == -1)
 			rv = err_prefix(e, "%s/%s/%s.env", m->queue->path,
 			    m->failed ? "failed" : "queue", m->id);
+		m->settled = rv == 0 && is_settled(&m->env);
 	}
 	buf_clear(&text);
 	return rv;
@@ -103,11 +116,8 @@ message_open(struct queue *q, const char *id, bool failed, enum queue_hold hold,
 	bool busy = false;
 	int rv;
 
-	*m = (struct message){.queue = q,
-	    .failed = failed,
-	    .env_fd = -1,
-	    .eml_fd = -1,
-	    .opened = now()};
+	*m = (struct message){
+	    .queue = q, .failed = failed, .env_fd = -1, .eml_fd = -1};
 	envelope_init(&m->env);
 	strlcpy(m->id, id, sizeof(m->id));
 	queue_name(name, id, ".env");
@@ -242,6 +252,18 @@ message_sync(struct message *m, struct err *e)
 
 /* --- its end ---------------------------------------------------------- */
 
+/* Whether both folders have that name for one file, as a power cut may leave
+ * it: the new name was durable, and the end of the old one was not. */
+static bool
+is_in_both(const struct message *m, const char *name, int to)
+{
+	struct stat a, b;
+
+	return fstatat(home(m), name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(to, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 static int
 move_file(struct message *m, const char *suffix, int to, struct err *e)
 {
@@ -252,6 +274,9 @@ move_file(struct message *m, const char *suffix, int to, struct err *e)
 		return 0;
 	/* A crash came between the two: the body is there already. */
 	if (errno == ENOENT && queue_has(to, m->id, suffix))
+		return 0;
+	if (errno == EEXIST && is_in_both(m, name, to) &&
+	    unlinkat(home(m), name, 0) == 0)
 		return 0;
 	return fails(e, m, suffix, "move");
 }
@@ -284,6 +309,18 @@ move(struct message *m, struct err *e)
 	return rv;
 }
 
+/* A power cut may have left it in both folders. */
+static int
+erase_env(struct message *m, int dir, bool durable, struct err *e)
+{
+	char name[QUEUE_NAME];
+
+	queue_name(name, m->id, ".env");
+	if (unlinkat(dir, name, 0) == -1)
+		return errno == ENOENT ? 0 : fails(e, m, ".env", "remove");
+	return durable ? file_sync(dir, m->id, e) : 0;
+}
+
 /*
  * The .env first: without it the rest is nothing. The report's turn is last,
  * as the sender may not have seen it while it was all that was left.
@@ -293,10 +330,8 @@ erase(struct message *m, bool durable, struct err *e)
 {
 	char name[QUEUE_NAME];
 
-	queue_name(name, m->id, ".env");
-	if (unlinkat(home(m), name, 0) == -1 && errno != ENOENT)
-		return fails(e, m, ".env", "remove");
-	if (durable && file_sync(home(m), m->id, e) == -1)
+	if (erase_env(m, m->queue->failed, durable, e) == -1 ||
+	    erase_env(m, m->queue->ready, durable, e) == -1)
 		return -1;
 	queue_name(name, m->id, ".eml");
 	unlinkat(m->queue->ready, name, 0);

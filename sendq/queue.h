@@ -90,9 +90,9 @@ struct message {
 	bool locked;
 	int env_fd, eml_fd; /* owned; eml_fd -1 until message_body() */
 	struct envelope env;
-	bool torn;      /* the file does not end with a newline */
-	bool dirty;     /* something was appended and not synced */
-	int64_t opened; /* seconds */
+	bool torn;    /* the file does not end with a newline */
+	bool dirty;   /* something was appended and not synced */
+	bool settled; /* for someone, before it was opened */
 };
 
 /*

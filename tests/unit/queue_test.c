@@ -451,7 +451,6 @@ test_finish(void)
 
 	/* As if a crash had come after the log. */
 	move_file("failed", "queue", two, ".env");
-	clock_sleep(1100, -1);
 	take(two, false, &b);
 	is_int(finish(&b), 0, "what was half moved");
 	ok(there("failed", two, ".env") && there("failed", two, ".eml"),
@@ -511,6 +510,42 @@ test_half(void)
 	    "wherever it was");
 	ok(there("failed", "6925c0a0-00000001", ".report"), "nothing else");
 	unlinkat(q.failed, "6925c0a0-00000001.report", 0);
+}
+
+static void
+link_file(const char *id, const char *suffix)
+{
+	char name[QUEUE_ID + 8];
+
+	snprintf(name, sizeof(name), "%s%s", id, suffix);
+	quiet(linkat(q.ready, name, q.failed, name, 0) == 0, "link");
+}
+
+/* A power cut may bring an old name back when the new one stays. */
+static void
+test_both(void)
+{
+	struct message m;
+	char id[QUEUE_ID];
+
+	quiet(commit(id) == 0, "commit");
+	take(id, false, &m);
+	note(&m, EVENT_FAILED, 1, 2, "550 no");
+	link_file(id, ".eml");
+	link_file(id, ".env");
+	is_int(finish(&m), 0, "finished");
+	message_close(&m);
+	ok(there("failed", id, ".env") && there("failed", id, ".eml") &&
+		!there("queue", id, ".env") && !there("queue", id, ".eml"),
+	    "where it belongs alone");
+
+	quiet(commit(id) == 0, "commit");
+	link_file(id, ".env");
+	take(id, false, &m);
+	is_int(message_remove(&m, &e), 0, "removed");
+	message_close(&m);
+	ok(!there("queue", id, ".env") && !there("failed", id, ".env"),
+	    "from both");
 }
 
 static void
@@ -654,6 +689,7 @@ main(void)
 	test_append();
 	test_finish();
 	test_half();
+	test_both();
 	test_remove();
 	test_find();
 	test_rotation();
