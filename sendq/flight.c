@@ -117,6 +117,18 @@ flight_again(struct flight *f, struct txn *t)
 	uidset_clear(&next);
 }
 
+/* The last of its message? Then one more is done. */
+void
+flight_count(struct flight *f, size_t parcel)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++)
+		if (f->txns[i].parcel == parcel && !f->txns[i].over)
+			return;
+	f->s->progress.messages++;
+}
+
 void
 flight_init(struct flight *f, struct submit *s, struct parcel *p, size_t n)
 {

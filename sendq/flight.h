@@ -72,6 +72,9 @@ void flight_clear(struct flight *);
 /* A further transaction, behind all others, for those that have SEAT_NEXT. */
 void flight_again(struct flight *, struct txn *);
 
+/* A transaction of this message is over: it counts as done with its last. */
+void flight_count(struct flight *, size_t parcel);
+
 struct message *flight_message(const struct flight *, const struct txn *);
 
 /* The recipients with one of these seats (bits) are added to *set. */

@@ -254,6 +254,7 @@ flight_over(struct flight *f, struct txn *t)
 	t->over = true;
 	f->doubt -= t->weight;
 	t->weight = 0;
+	flight_count(f, t->parcel);
 }
 
 void

@@ -358,11 +358,29 @@ take(struct flight *f, struct err *e)
 	return rv;
 }
 
+#define TELL_MS 100
+
+static void
+tell(struct flight *f, uint64_t octets)
+{
+	struct submit *s = f->s;
+	int64_t now = clock_ms();
+
+	s->progress.bytes += octets;
+	if (now - s->told < TELL_MS)
+		return;
+	s->told = now;
+	ask_progress(s->link.ask_fd, &s->progress);
+}
+
 int
 flight_hear(struct flight *f, struct err *e)
 {
+	uint64_t out = f->s->link.pump.bytes_out;
 	struct err lost;
 	int rv = await(f, &lost);
+
+	tell(f, f->s->link.pump.bytes_out - out);
 
 	if (take(f, e) == 0) {
 		if (rv == -1)

@@ -36,7 +36,7 @@ struct need {
 struct look {
 	struct runner *runner; /* borrowed */
 	struct need *needs;    /* owned; one a section */
-	struct words unknown;  /* accounts of mail that have no section */
+	struct words unknown;  /* what to say about mail without a section */
 	int64_t now;
 	int code;
 };
@@ -52,15 +52,28 @@ find_send(const struct runner *r, const char *account)
 	return -1;
 }
 
+/* Mail that nobody here can send: what to say about it, once. */
 static void
-add_unknown(struct words *told, const char *account)
+add_unknown(struct words *told, const struct envelope *env)
 {
+	char *text;
 	size_t i;
 
-	for (i = 0; i < told->n; i++)
-		if (strcmp(told->v[i], account) == 0)
-			return;
-	words_add(told, account);
+	if (env->server != NULL)
+		text = mem_printf("there is mail for %s, and no account for "
+				  "it: it is kept until \"sendq --set smtp=%s "
+				  "--run\"",
+		    env->server, env->server);
+	else
+		text = mem_printf("there is mail of account '%s', which the "
+				  "configuration does not have: it is kept; "
+				  "see \"sendq --list\"",
+		    env->account);
+	for (i = 0; i < told->n && strcmp(told->v[i], text) != 0; i++)
+		;
+	if (i == told->n)
+		words_add(told, text);
+	free(text);
 }
 
 /* Until when the account is to wait, as its standing says. */
@@ -90,7 +103,7 @@ look_at(struct look *l, const struct message *m)
 	int64_t next;
 
 	if (i == -1) {
-		add_unknown(&l->unknown, m->env.account);
+		add_unknown(&l->unknown, &m->env);
 		return;
 	}
 	s = &l->runner->sends[i];
@@ -178,7 +191,8 @@ make_jobs(struct runner *r, const struct look *l, struct worker *workers,
 		s = &r->sends[i];
 		for (k = 0; k < s->connections && k < l->needs[i].due; k++) {
 			if (v != NULL) {
-				workers[n] = (struct worker){s, r->queue};
+				workers[n] = (struct worker){
+				    s, r->queue, k == 0 ? l->needs[i].due : 0};
 				v[n] = (struct job){.name = s->name,
 				    .account = &s->account,
 				    .run = worker_run,
@@ -224,10 +238,7 @@ runner_run(struct runner *r)
 		return err_exit(&e);
 	}
 	for (i = 0; i < l.unknown.n; i++)
-		log_warn("there is mail of account '%s', which the "
-			 "configuration does not have: it is kept; see sendq "
-			 "--list",
-		    l.unknown.v[i]);
+		log_warn("%s", l.unknown.v[i]);
 	code = err_worse(l.code, run_jobs(r, &l));
 	look_clear(&l);
 	return code;

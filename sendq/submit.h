@@ -3,6 +3,7 @@
 
 #include "client/link.h"
 #include "options.h"
+#include "os/ask.h"
 #include "os/net.h"
 #include "outcome.h"
 #include "proto/smtp_session.h"
@@ -34,6 +35,8 @@ struct submit {
 	                      * got out of step, or was lost in the middle */
 	bool clean;          /* no transaction is open there */
 	struct outcome last; /* why the session or the account is to wait */
+	struct ask_progress progress; /* totals are the caller's */
+	int64_t told;                 /* when it was told last, clock_ms() */
 };
 
 /* A message of a batch. */

@@ -108,7 +108,7 @@ work(struct batch *b, struct err *e)
 }
 
 static int
-run(struct batch *b, int ask_fd, struct err *e)
+run(struct batch *b, uint64_t due, int ask_fd, struct err *e)
 {
 	struct server server;
 	int rv;
@@ -123,6 +123,7 @@ run(struct batch *b, int ask_fd, struct err *e)
 	if (rv == 0) {
 		submit_init(
 		    &b->submit, b->send, server.url, server.tls, ask_fd);
+		b->submit.progress.messages_total = due;
 		batch_begin(b);
 		rv = work(b, e);
 		submit_clear(&b->submit);
@@ -146,7 +147,7 @@ worker_run(void *arg, int ask_fd)
 	b->stamp = batch_stamp(w->send);
 	standing_init(&b->standing, w->queue, w->send->name, w->send->limits,
 	    w->send->n_limits);
-	if (run(b, ask_fd, &e) == -1) {
+	if (run(b, w->due, ask_fd, &e) == -1) {
 		log_err(&e);
 		b->code = err_worse(err_exit(&e), b->code);
 	}

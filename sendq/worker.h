@@ -8,6 +8,7 @@
 struct worker {
 	const struct send *send;
 	struct queue *queue;
+	uint64_t due; /* messages, about */
 };
 
 /*
