@@ -33,16 +33,6 @@ url() {
 	esac
 }
 
-# STATUS COMMAND...: runs it, standard output and standard error apart.
-expect() {
-	local want=$1
-	shift
-	run --separate-stderr "$@" </dev/null
-	# shellcheck disable=SC2154 # bats sets it
-	[ "$status" -eq "$want" ] ||
-		fail "want exit $want, got $status: $output $stderr"
-}
-
 # As if nothing had been fetched yet.
 afresh() {
 	rm -rf in "$XDG_STATE_HOME"
@@ -105,28 +95,4 @@ same_mail() {
 	[ $# -eq 1 ] || { folder=$1; shift; }
 	assert_eq "$(maildir_digest "$(on_server "$folder")")" \
 		"$(maildir_digest "$1")" "mail in $1"
-}
-
-# COMMAND...: it must fail. (A line that begins with ! never fails a test.)
-refute() {
-	! "$@" || fail "it should not: $*"
-}
-
-# PID: that process has ended, whoever may have to collect it.
-gone() {
-	local stat
-	read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
-	[[ $stat == *") Z "* ]]
-}
-
-# COMMAND...: waits until it succeeds, 10 s at most.
-await() {
-	local i
-	for ((i = 0; i < 500; i++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	fail "waited in vain for: $*"
 }

@@ -6,8 +6,9 @@ ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 BUILD=$(realpath -m "${BUILD:-$ROOT/build}")
 CERTS=$BUILD/servers/certs # made once for all
 FETCHD=$BUILD/fetchd
+SENDQ=$BUILD/sendq
 RIGS=$ROOT/tests/servers
-export ROOT BUILD CERTS FETCHD RIGS
+export ROOT BUILD CERTS FETCHD SENDQ RIGS
 
 setup_env() {
 	local dir=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}
@@ -140,4 +141,38 @@ assert_status() {
 # TEXT PART
 assert_contains() {
 	[[ $1 == *"$2"* ]] || fail "<$2> is not in: $1"
+}
+
+# STATUS COMMAND...: runs it, standard output and standard error apart.
+expect() {
+	local want=$1
+	shift
+	run --separate-stderr "$@" </dev/null
+	# shellcheck disable=SC2154 # bats sets it
+	[ "$status" -eq "$want" ] ||
+		fail "want exit $want, got $status: $output $stderr"
+}
+
+# COMMAND...: it must fail. (A line that begins with ! never fails a test.)
+refute() {
+	! "$@" || fail "it should not: $*"
+}
+
+# PID: that process has ended, whoever may have to collect it.
+gone() {
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+	[[ $stat == *") Z "* ]]
+}
+
+# COMMAND...: waits until it succeeds, 10 s at most.
+await() {
+	local i
+	for ((i = 0; i < 500; i++)); do
+		if "$@" >/dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.02
+	done
+	fail "waited in vain for: $*"
 }

@@ -2,18 +2,15 @@
 # shellcheck disable=SC2030,SC2031,SC2016 # a test is a subshell; sh -c '...'
 # shellcheck disable=SC2154 # bats sets stderr
 # TLS: what is refused, that nothing secret goes out before it is, and that the
-# message tells what to do. The scripted peer sees all that a client says,
-# inside TLS too, and looks for the password in it; real Dovecot stands behind
-# a recording proxy. The password comes from a command that leaves a mark when
-# it is run: what was never asked for cannot have been sent.
+# message tells what to do.
 
 bats_require_minimum_version 1.5.0
 load helper
 load peer
+load securing
 load fetching
 
 SCHEMES='pop3s pop3t imaps imapt'
-SECRET=s3cret-word
 
 setup_file() {
 	"$RIGS/certs" "$CERTS" >/dev/null
@@ -23,15 +20,10 @@ setup() {
 	setup_env
 	cd "$BATS_TEST_TMPDIR" || return
 	CA=$CERTS/ca.pem
-	ASK=(-o "password-command=echo >>$PWD/asked; echo $SECRET" -o "tls-ca=$CA"
-		-o timeout=5s)
-	RECORDER=
 }
 
 teardown() {
-	peer_stop
-	[ -z "$RECORDER" ] || kill "$RECORDER"
-	stop_servers
+	securing_stop
 }
 
 # SCHEME PORT [HOST]: prints a URL.
@@ -47,25 +39,8 @@ at() {
 try() {
 	local want=$1 scheme=$2 port=$3
 	shift 3
-	expect "$want" "$FETCHD" "${ASK[@]}" "$@" "$(at "$scheme" "$port")" \
-		"in-$scheme"
-}
-
-# PART...: the last run said so, on standard error, and did not get so far as
-# to ask for the password.
-refused() {
-	local part
-	assert_eq "" "$output" "standard output"
-	for part; do
-		assert_contains "$stderr" "$part"
-	done
-	[ ! -e asked ] || fail "the password was asked for"
-}
-
-# The same, by a peer that then judges what it was sent.
-refused_by_peer() {
-	refused "$@"
-	peer_wait
+	expect "$want" "$FETCHD" "${ASKED[@]}" -o "tls-ca=$CA" -o timeout=5s \
+		"$@" "$(at "$scheme" "$port")" "in-$scheme"
 }
 
 # SCHEME: prints the steps up to where TLS begins.
@@ -90,55 +65,7 @@ opening() {
 	esac
 }
 
-# [PEER OPTION]...: a peer with the script on standard input.
-play() {
-	peer_script test.peer
-	peer_start test.peer -t 10 -x $SECRET "$@"
-}
-
 # --- certificates ---------------------------------------------------------------
-
-# What the client sent is in the file `up`, for each connection anew; sets
-# RECORDED, the port to connect to.
-record() {
-	local i log
-	[ -z "$RECORDER" ] || kill "$RECORDER"
-	: >up
-	log=$(mktemp socat.XXXXXX)
-	socat -d -d -r up TCP-LISTEN:0,bind=127.0.0.1,fork "TCP:127.0.0.1:$1" \
-		2>"$log" 3>&- &
-	RECORDER=$!
-	for ((i = 0; i < 500; i++)); do
-		RECORDED=$(sed -n 's/.*listening on .*:\([0-9][0-9]*\)$/\1/p' "$log")
-		[ -z "$RECORDED" ] || return 0
-		sleep 0.01
-	done
-	fail "socat: $(<"$log")"
-}
-
-# Prints type and size of the TLS records in `up`, behind what came before TLS.
-records() {
-	od -An -v -tu1 -w1 up | awk '
-		BEGIN { i = n = 0 }
-		{ b[n++] = $1 }
-		END {
-			while (i < n && b[i] != 22)
-				i++
-			for (; i + 4 < n; i += 5 + size) {
-				size = b[i + 3] * 256 + b[i + 4]
-				print b[i], size
-			}
-		}'
-}
-
-# A client that breaks a handshake off says hello, perhaps that its cipher
-# changes, and an alert: in TLS 1.3 an encrypted one, as small as records are.
-only_an_alert() {
-	local said
-	said=$(records | grep -vx -e '20 1' -e '21 2' -e '23 19')
-	[[ $said =~ ^22\ [0-9]+$ ]] || fail "sent in TLS: $said" || return 1
-	! grep -qaiE "$SECRET|LOGIN|AUTH|USER|PASS|LOGOUT|QUIT" up
-}
 
 # SCHEME: the port of Dovecot's.
 port_of() {
@@ -150,39 +77,17 @@ port_of() {
 	esac
 }
 
-# CERT PART...: refused with these words, by Dovecot and by the peer, on all
-# four ways; and the pin that the message shows is one that works.
-refuse_certificate() {
-	local cert=$1 scheme pin
-	shift
-	CERT=$cert start_dovecot
+serve() {
+	start_dovecot
 	feed u INBOX 2 500
-	for scheme in $SCHEMES; do
-		play < <(opening "$scheme"
-			echo "cert $CERTS/$cert.pem"
-			echo expect-tls-fail)
-		try 77 "$scheme" "$PEER_PORT"
-		refused_by_peer "localhost:$PEER_PORT: " "$@"
+}
 
-		record "$(port_of "$scheme")"
-		try 77 "$scheme" "$RECORDED"
-		refused "localhost:$RECORDED: " "$@"
-		only_an_alert
-		[ ! -d "in-$scheme" ] ||
-			assert_eq 0 "$(maildir_count "in-$scheme")"
+nothing_done() {
+	[ ! -d "in-$1" ] || assert_eq 0 "$(maildir_count "in-$1")"
+}
 
-		pin=$(sed -n 's/.*: tls-fingerprint //p' <<<"$stderr")
-		assert_eq "spki-sha256:$(<"$CERTS/$cert.spki")" "$pin"
-		record "$(port_of "$scheme")"
-		try 0 "$scheme" "$RECORDED" -o "tls-fingerprint=$pin" \
-			-o 'password-command=echo pw'
-		assert_eq "" "$stderr"
-		assert_eq "$(maildir_digest "$MAILROOT/u")" \
-			"$(maildir_digest "in-$scheme")"
-		# The check above can fail: this connection said more.
-		run only_an_alert
-		[ "$status" -ne 0 ]
-	done
+all_done() {
+	assert_eq "$(maildir_digest "$MAILROOT/u")" "$(maildir_digest "in-$1")"
 }
 
 @test "a certificate of an unknown CA" {
@@ -218,15 +123,15 @@ refuse_certificate() {
 	mkdir cas
 	cp "$CERTS/ca.pem" cas/1.pem
 	echo "no certificate" >cas/README
-	ASK=(-o 'password-command=echo pw')
+	ASKED=(-o 'password-command=echo pw')
 	for scheme in $SCHEMES; do
 		for mode in "$CERTS/ca.pem localhost" "$PWD/cas 127.0.0.1"; do
-			expect 0 "$FETCHD" "${ASK[@]}" -o "tls-ca=${mode% *}" \
+			expect 0 "$FETCHD" "${ASKED[@]}" -o "tls-ca=${mode% *}" \
 				"$(at "$scheme" "$(port_of "$scheme")" "${mode#* }")" in
 			assert_eq "" "$stderr"
 		done
 		# Without tls-ca the system's CAs count, and they do not know ours.
-		expect 77 "$FETCHD" "${ASK[@]}" \
+		expect 77 "$FETCHD" "${ASKED[@]}" \
 			"$(at "$scheme" "$(port_of "$scheme")")" in
 		assert_contains "$stderr" "issuer is not trusted"
 	done
@@ -240,29 +145,7 @@ refuse_certificate() {
 # --- pins -----------------------------------------------------------------------
 
 @test "pins: of the key and of the certificate, right and wrong, several" {
-	local scheme spki sha colons wrong
-	CERT=selfsigned start_dovecot
-	feed u INBOX 1 500
-	spki=spki-sha256:$(<"$CERTS/selfsigned.spki")
-	sha=sha256:$(<"$CERTS/selfsigned.sha256")
-	colons=sha256:$(sed 's/../&:/g; s/:$//' "$CERTS/selfsigned.sha256" |
-		tr a-f A-F)
-	wrong=spki-sha256:$(<"$CERTS/server.spki")
-	ASK=(-o "password-command=echo >>$PWD/asked; echo pw")
-	for scheme in $SCHEMES; do
-		port=$(port_of "$scheme")
-		for pin in "$spki" "$sha" "$colons" "$wrong $sha"; do
-			try 0 "$scheme" "$port" -o "tls-fingerprint=$pin"
-			assert_eq "" "$stderr"
-		done
-		try 0 "$scheme" "$port" -o "tls-fingerprint=$wrong" \
-			-o "tls-fingerprint=$spki"
-		rm asked
-		for pin in "$wrong" "sha256:$(<"$CERTS/server.sha256")"; do
-			try 77 "$scheme" "$port" -o "tls-fingerprint=$pin"
-			refused "tls-fingerprint $spki"
-		done
-	done
+	try_pins
 }
 
 @test "a pin replaces the chain: the right CA does not help against a wrong one" {
@@ -482,7 +365,7 @@ refuse_certificate() {
 	EXTRA='ssl_min_protocol = TLSv1.2
 		ssl_cipher_list = ECDHE+AESGCM' start_dovecot
 	feed u INBOX 1 500
-	ASK+=(-o 'password-command=echo pw')
+	ASKED=(-o 'password-command=echo pw')
 	for scheme in $SCHEMES; do
 		try 0 "$scheme" "$(port_of "$scheme")" -o tls-min=1.3
 		assert_eq 1 "$(maildir_count "in-$scheme")"
@@ -522,22 +405,9 @@ refuse_certificate() {
 
 # --- no TLS at all ---------------------------------------------------------------------
 
-# Runs in a network of its own, where 10.9.9.9 is one of its addresses; what is
-# left running ends with it.
-elsewhere() {
-	run --separate-stderr unshare "${MAP[@]}" --net --pid --fork \
-		--kill-child bash -eu -c "
-		ip link set lo up
-		ip address add 10.9.9.9/32 dev lo
-		$1" bash "${@:2}" </dev/null
-}
-
 @test "without TLS, only loopback is told a password" {
 	local scheme
-	MAP=()
-	[ "$(id -u)" -eq 0 ] || MAP=(--map-root-user)
-	unshare "${MAP[@]}" --net --pid --fork true 2>/dev/null ||
-		skip "needs network namespaces"
+	need_elsewhere
 	for scheme in pop3p imapp; do
 		# To the address the peer's own words would be lost: it would wait
 		# for a login that never comes.
@@ -547,24 +417,12 @@ elsewhere() {
 			echo 'S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello'
 		fi >silent.peer
 		echo eof >>silent.peer
-		elsewhere '
-			peer=$1 secret=$2 fetchd=$3 url=$4
-			shift 4
-			"$peer" -t 10 -l 4000 -p port -x "$secret" silent.peer >/dev/null & pid=$!
-			while [ ! -e port ]; do sleep 0.02; done
-			rm port
-			socat TCP-LISTEN:4001,bind=10.9.9.9 TCP:127.0.0.1:4000 &
-			until ss -ltn | grep -q 10.9.9.9:4001; do sleep 0.02; done
-			rc=0
-			"$fetchd" "$@" "$url" in || rc=$?
-			wait $pid || exit 1
-			exit $rc' \
-			"$PEER" $SECRET "$FETCHD" "$(at $scheme 4001 10.9.9.9)" "${ASK[@]}"
-		[ "$status" -eq 77 ] || fail "exit $status: $stderr"
+		elsewhere silent.peer "$FETCHD" "${ASKED[@]}" \
+			"$(at $scheme 4001 10.9.9.9)" in
+		assert_status 77
 		refused "10.9.9.9:4001: not loopback" "s://"
 	done
 	# With TLS the same address is good.
-	ASK+=(-o "tls-fingerprint=spki-sha256:$(<"$CERTS/unknown.spki")")
 	cat >full.peer <<-END
 		$(opening imapt)
 		cert $CERTS/unknown.pem
@@ -584,20 +442,10 @@ elsewhere() {
 		C: <*t> LOGOUT
 		eof
 	END
-	elsewhere '
-		peer=$1 secret=$2 fetchd=$3 url=$4
-		shift 4
-		"$peer" -t 10 -l 4000 -p port -x "$secret" full.peer >/dev/null & pid=$!
-		while [ ! -e port ]; do sleep 0.02; done
-		rm port
-		socat TCP-LISTEN:4001,bind=10.9.9.9 TCP:127.0.0.1:4000 &
-		until ss -ltn | grep -q 10.9.9.9:4001; do sleep 0.02; done
-		rc=0
-		"$fetchd" "$@" "$url" in || rc=$?
-		wait $pid || exit 1
-		exit $rc' \
-		"$PEER" $SECRET "$FETCHD" "$(at imapt 4001 10.9.9.9)" "${ASK[@]}"
-	[ "$status" -eq 0 ] || fail "exit $status: $stderr"
+	elsewhere full.peer "$FETCHD" "${ASKED[@]}" \
+		-o "tls-fingerprint=spki-sha256:$(<"$CERTS/unknown.spki")" \
+		"$(at imapt 4001 10.9.9.9)" in
+	assert_status 0
 	[ -e asked ]
 }
 
@@ -611,7 +459,7 @@ elsewhere() {
 			S- \x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00
 			eof
 		END
-		expect 77 "$FETCHD" "${ASK[@]}" \
+		expect 77 "$FETCHD" "${ASKED[@]}" \
 			-o "proxy=socks5://127.0.0.1:$PEER_PORT" \
 			"$(at $scheme 4001 mail.example.net)" in
 		refused_by_peer "not loopback"
