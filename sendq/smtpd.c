@@ -176,18 +176,21 @@ rcpt_parameter(struct smtpd *d, struct span name, struct span value)
 	static const unsigned int bits[] = {SMTP_NOTIFY_SUCCESS,
 	    SMTP_NOTIFY_FAILURE, SMTP_NOTIFY_DELAY, SMTP_NOTIFY_NEVER};
 	struct span word;
-	unsigned int got = 0;
+	unsigned int got = d->face.notify, bit;
 	size_t i;
 
 	if (span_caseeq(name, "ORCPT"))
 		return true;
 	if (!span_caseeq(name, "NOTIFY"))
 		return false;
-	while (span_cut(&value, ',', &word))
-		for (i = 0; i < 4; i++)
+	while (span_cut(&value, ',', &word)) {
+		for (bit = 0, i = 0; i < 4; i++)
 			if (span_caseeq(word, words[i]))
-				got |= bits[i];
-	got |= d->face.notify;
+				bit = bits[i];
+		if (bit == 0)
+			return false;
+		got |= bit;
+	}
 	/* Who wants one report and who wants none: the one is made. */
 	d->face.notify =
 	    got == SMTP_NOTIFY_NEVER ? got : got & ~(unsigned)SMTP_NOTIFY_NEVER;
