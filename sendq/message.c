@@ -190,11 +190,14 @@ append(struct message *m, struct span text, struct err *e)
 		return fails(e, m, ".env", "append to");
 	if (m->torn && file_write(m->env_fd, "\n", 1, m->id, e) == -1)
 		return -1;
-	m->torn = false;
 	m->dirty = true;
-	if (file_write(m->env_fd, text.p, text.n, m->id, e) == 0)
+	if (file_write(m->env_fd, text.p, text.n, m->id, e) == 0) {
+		m->torn = false;
 		return 0;
-	m->torn = ftruncate(m->env_fd, size) == -1;
+	}
+	/* Back at a torn line's end, it is as torn as before. */
+	if (ftruncate(m->env_fd, size) == -1)
+		m->torn = true;
 	return -1;
 }
 

@@ -375,6 +375,35 @@ test_wait(void)
 
 /* --- its history -------------------------------------------------------- */
 
+/* A crash cut a line off, and there is no room to end it and go on: later,
+ * what is written is no part of it. */
+static void
+test_torn_and_full(void)
+{
+	struct rlimit limit;
+	struct message m;
+	char id[QUEUE_ID], name[QUEUE_ID + 4];
+	size_t size;
+	int rv;
+
+	quiet(commit(id) == 0, "commit");
+	snprintf(name, sizeof(name), "%s.env", id);
+	put_file("queue", name, "1764104003 failed 2 55");
+	size = strlen(file_text("queue", id, ".env"));
+	take(id, false, &m);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	setrlimit(RLIMIT_FSIZE, &(struct rlimit){size + 5, limit.rlim_max});
+	rv = message_note(&m, EVENT_HOLD, NULL, 0, NULL, &e);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	is_int(rv, -1, "room for a line's end, but no line");
+	is_int(message_note(&m, EVENT_HOLD, NULL, 0, NULL, &e), 0, "then");
+	message_close(&m);
+	take(id, false, &m);
+	ok(m.env.held, "what was written is there");
+	is_int(m.env.rcpts[1].state, RCPT_WAITING, "what was torn is not");
+	message_close(&m);
+}
+
 static void
 test_append(void)
 {
@@ -412,6 +441,7 @@ test_append(void)
 	take(id, false, &m);
 	ok(m.env.held, "now it is there");
 	message_close(&m);
+	test_torn_and_full();
 }
 
 /* --- its end ------------------------------------------------------------ */
