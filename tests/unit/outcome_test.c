@@ -476,7 +476,8 @@ static const struct row rows[] = {
     {SMTP_MAIL, "454 throttled", LATER(ACCOUNT, RATE), "limit"},
     {SMTP_MAIL, "454 over your sending rate", LATER(ACCOUNT, RATE), "limit"},
     {SMTP_MAIL,
-	"421 4.4.2 Message submission rate for this client has exceeded the configured limit",
+	"421 4.4.2 Message submission rate for this client has "
+	"exceeded the configured limit",
 	LATER(ACCOUNT, RATE), "limit"},
     {SMTP_MAIL, "452 sender thread limit exceeded", LATER(ACCOUNT, RATE),
 	"limit"},
