@@ -12,9 +12,12 @@ static int
 step(struct imap_client *c, int64_t deadline, struct imap_ev *ev,
     enum pump_result *moved_r, struct err *e)
 {
+	bool held = imap_room(&c->imap) == 0;
 	int rv = imap_next(&c->imap, ev, e);
 
-	if (rv != 0)
+	*moved_r = PUMP_MOVED;
+	/* Who waited for a "+" has something to send now. */
+	if (rv != 0 || (held && imap_room(&c->imap) > 0))
 		return rv;
 	if (link_wait(c->link, deadline, moved_r, e) == -1)
 		return -1;
