@@ -33,8 +33,8 @@ SENDQ =	face envelope history mime_field mime_walk mime_code mime \
 	list_change smtpd smtpd_data main
 
 SYNCD =	plan options state local local_name local_keywords local_files folders \
-	remote remote_survey remote_diff remote_get remote_append \
-	remote_change remote_folder apply watch worker main
+	remote remote_survey remote_judge remote_diff remote_get remote_append \
+	remote_change remote_remove remote_folder apply watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \
@@ -49,7 +49,7 @@ FUZZ =	$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 RIGS =	$(patsubst tests/%.c,%,$(wildcard tests/peer/peer.c \
 	tests/peer/sink.c \
 	tests/bench/proxy.c tests/bench/floor.c tests/fault/fault.c tests/fault/subject.c \
-	tests/servers/mkmail.c))
+	tests/servers/mkmail.c tests/syncd/remote_driver.c))
 
 # Warnings are probed once: an older compiler that lacks one still builds.
 WANT =	-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow \
@@ -87,6 +87,7 @@ tool_of = $(firstword $(foreach t,$(TOOLS), \
 $(B)/obj/fetchd/%.o: OWN = -Ifetchd
 $(B)/obj/sendq/%.o: OWN = -Isendq
 $(B)/obj/syncd/%.o: OWN = -Isyncd
+$(B)/obj/tests/syncd/%.o: OWN = -Isyncd
 $(B)/obj/tests/%.o: OWN = $(addprefix -I,$(call tool_of,$(patsubst \
 	%_test,%,$(patsubst %_fuzz,%,$(*F)))))
 
@@ -117,6 +118,11 @@ $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $$(call with,$$*)
 # The same harness, fed from files: replays the corpora without libFuzzer.
 $(B)/replay/%: $(B)/obj/tests/fuzz/%_fuzz.o $(B)/obj/tests/fuzz/replay.o \
     $$(call with,$$*)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PC_LIBS)
+
+# What drives a part of syncd by hand is linked with it.
+$(B)/tests/syncd/%: $(B)/obj/tests/syncd/%.o $(B)/syncd.a $(B)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PC_LIBS)
 

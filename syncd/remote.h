@@ -28,9 +28,12 @@ struct remote {
 	char *trash;  /* owned: the folder that is \Trash; NULL */
 
 	/* private */
-	char *selected;      /* owned: for which the last SELECT was sent */
-	uint32_t validity;   /* of `selected`, once it is known; else 0 */
-	bool enabled;        /* ENABLE was sent */
+	char *selected;    /* owned: for which the last SELECT was sent */
+	uint32_t validity; /* of `selected`, once it is known; else 0 */
+	size_t selects;    /* SELECTs not yet answered */
+	uint32_t noted;    /* UIDVALIDITY in the answer to the first of them */
+	bool enabled;      /* ENABLE was sent */
+	bool no_uid_expunge; /* UIDPLUS, but UID EXPUNGE is refused */
 	char *prefix;        /* owned: of the personal namespace; NULL: none */
 	struct words others; /* prefixes of the other namespaces */
 };
@@ -116,8 +119,9 @@ struct remote_message {
 	uint32_t uid;    /* 0: not yet known */
 	plan_flags flags;
 	bool has_flags;
-	int64_t date;  /* INTERNALDATE, seconds; 0: not known */
-	uint64_t size; /* of what comes by `data`, with CRLFs */
+	int64_t date;   /* INTERNALDATE, seconds; 0: not known */
+	uint64_t size;  /* of what comes by `data`, with CRLFs */
+	uint64_t whole; /* RFC822.SIZE, as it is told; 0: not yet, or not */
 	unsigned char emailid[16];
 };
 
