@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "accept_body.h"
@@ -14,6 +15,7 @@
 #include "accept_rcpts.h"
 #include "base/address.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "os/file.h"
 #include "when.h"
 
@@ -31,6 +33,26 @@ write_body(struct intake *t, int fd, struct err *e)
 
 /* --- the queue -------------------------------------------------------- */
 
+/* What the server would not take is not accepted first. */
+static int
+check_size(struct queue *q, const struct intake *t, struct err *e)
+{
+	char is[32], may[32];
+	struct standing s;
+	uint64_t most;
+
+	standing_init(&s, q, t->send->name, NULL, 0);
+	most = standing_size(&s);
+	standing_clear(&s);
+	if (most == 0 || t->env.size <= most)
+		return 0;
+	time_show_size(t->env.size, is);
+	time_show_size(most, may);
+	return err_code(e, ERR_MESSAGE, EX_DATAERR,
+	    "the message has %s, and the server of '%s' takes %s at most", is,
+	    t->send->name, may);
+}
+
 static int
 enqueue(struct queue *q, struct intake *t, char id[QUEUE_ID], struct err *e)
 {
@@ -39,7 +61,7 @@ enqueue(struct queue *q, struct intake *t, char id[QUEUE_ID], struct err *e)
 	if (queue_draft(q, &draft, e) == -1)
 		return -1;
 	strlcpy(id, draft.id, QUEUE_ID);
-	if (write_body(t, draft.fd, e) == -1) {
+	if (write_body(t, draft.fd, e) == -1 || check_size(q, t, e) == -1) {
 		queue_abandon(&draft);
 		return -1;
 	}

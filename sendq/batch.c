@@ -193,8 +193,10 @@ connect(struct batch *b)
 	if (b->submit.open)
 		return true;
 	submit_close(&b->submit);
-	if (submit_open(&b->submit, &e) == 0)
+	if (submit_open(&b->submit, &e) == 0) {
+		batch_note_size(b);
 		return true;
+	}
 	batch_suspend(b, b->submit.last, &e);
 	return false;
 }

@@ -53,6 +53,9 @@ void batch_suspend(struct batch *, struct outcome, const struct err *);
 /* It goes well: what it had to wait for is over. */
 void batch_resume(struct batch *);
 
+/* Keeps in mind how large a message the server takes, for those who accept. */
+void batch_note_size(struct batch *);
+
 /* How many recipients the parcels have. */
 uint64_t batch_count(const struct batch *);
 

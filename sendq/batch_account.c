@@ -150,6 +150,15 @@ batch_resume(struct batch *b)
 		log_err(&e);
 }
 
+void
+batch_note_size(struct batch *b)
+{
+	struct err e = {0};
+
+	if (standing_set_size(&b->standing, b->submit.smtp.caps.size, &e) == -1)
+		log_err(&e);
+}
+
 /* --- limits --------------------------------------------------------------------- */
 
 uint64_t

@@ -186,13 +186,14 @@ book_add(
 /* --- written anew, shorter --------------------------------------------- */
 
 static int
-write_new(const struct standing *s, const struct page *p, int fd, struct err *e)
+write_new(const struct standing *s, const struct page *p, int64_t now, int fd,
+    struct err *e)
 {
 	struct buf out;
 	int rv;
 
 	buf_init(&out, PAGE_MAX);
-	if (page_put(&out, p) == -1)
+	if (page_put(&out, p, now) == -1)
 		rv = err_set(
 		    e, ERR_LOCAL, "account %s: too much to keep", s->account);
 	else if ((rv = file_write(fd, out.data, out.len, s->account, e)) == 0)
@@ -223,7 +224,7 @@ rewrite(const struct standing *s, struct page *p, int64_t now, struct err *e)
 	page_shorten(p, now, longest(s));
 	rv = open_file(s, "@new", O_WRONLY | O_CREAT | O_TRUNC, &fd, e);
 	if (rv == 1) {
-		rv = write_new(s, p, fd, e);
+		rv = write_new(s, p, now, fd, e);
 		close(fd);
 	}
 	if (rv == 0 &&
@@ -418,4 +419,37 @@ standing_pauses(struct standing *s)
 		n = p.pauses < 1000 ? (unsigned int)p.pauses : 1000;
 	page_clear(&p);
 	return n;
+}
+
+/* --- what the server takes ---------------------------------------------- */
+
+uint64_t
+standing_size(struct standing *s)
+{
+	struct err ignored;
+	struct page p;
+	uint64_t most;
+
+	most = look(s, &p, &ignored) == 0 ? p.most : 0;
+	page_clear(&p);
+	return most;
+}
+
+int
+standing_set_size(struct standing *s, uint64_t size, struct err *e)
+{
+	struct book b;
+	struct buf line;
+	int rv = 0;
+
+	if (standing_size(s) == size)
+		return 0;
+	if (book_open(s, &b, e) == -1)
+		return -1;
+	buf_init(&line, 64);
+	page_put_most(&line, clock_wall_us() / 1000000, size);
+	rv = book_add(s, &b, &line, e);
+	buf_clear(&line);
+	book_close(&b);
+	return rv;
 }

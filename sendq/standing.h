@@ -75,6 +75,14 @@ unsigned int standing_pauses(struct standing *);
 int standing_paused(struct standing *, int64_t now, int64_t stamp,
     int64_t *until_r, char **text_r, struct err *);
 
+/*
+ * How large a message the server takes, in octets, as it said when it was last
+ * asked (SIZE, RFC 1870); 0: it did not, or it cannot be told. Setting it
+ * writes only what is new.
+ */
+uint64_t standing_size(struct standing *);
+int standing_set_size(struct standing *, uint64_t size, struct err *);
+
 /* --- the pure part ------------------------------------------------------ */
 
 struct sent_count {

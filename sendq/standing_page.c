@@ -144,7 +144,7 @@ read_line(struct span s, struct line *l)
 		const char *event;
 		size_t numbers;
 	} events[] = {{"sent", 2}, {"back", 2}, {"pause", 2}, {"login", 3},
-	    {"resume", 0}};
+	    {"resume", 0}, {"size", 1}};
 	struct span word;
 	uint64_t t;
 	size_t i;
@@ -199,7 +199,8 @@ take_line(struct page *p, const struct line *l)
 	else if (span_eq(l->event, "resume")) {
 		p->paused = false;
 		p->pauses = 0;
-	}
+	} else if (span_eq(l->event, "size"))
+		p->most = l->v[0];
 }
 
 void
@@ -274,7 +275,13 @@ page_put_pause(struct buf *out, const struct page *p)
 }
 
 int
-page_put(struct buf *out, const struct page *p)
+page_put_most(struct buf *out, int64_t time, uint64_t most)
+{
+	return buf_printf(out, "%" PRId64 " size %" PRIu64 " .\n", time, most);
+}
+
+int
+page_put(struct buf *out, const struct page *p, int64_t now)
 {
 	size_t i;
 
@@ -283,6 +290,8 @@ page_put(struct buf *out, const struct page *p)
 			p->by[i]) == -1)
 			return -1;
 	}
+	if (p->most > 0 && page_put_most(out, now, p->most) == -1)
+		return -1;
 	return p->paused ? page_put_pause(out, p) : 0;
 }
 

@@ -13,10 +13,11 @@
  *	1764104002 pause 1764190402 1 550 5.4.5 Daily limit exceeded .
  *	1764104002 login 1764107602 1 99 535 5.7.8 not accepted .
  *	1764104003 resume .
+ *	1764104003 size 26214400 .
  *
  * Sent: how many recipients, by which process; back: so many were not used.
  * Pause: until when, how many there were in a row, why; login: also the stamp
- * of the credentials.
+ * of the credentials. Size: the most that the server takes in a message.
  */
 struct page {
 	struct sent_count *sent; /* owned; oldest first */
@@ -26,9 +27,10 @@ struct page {
 	int64_t since, until;
 	uint64_t pauses; /* in a row */
 	uint64_t stamp;
-	char *why;   /* owned */
-	bool torn;   /* the last line has no end */
-	size_t size; /* octets */
+	char *why;     /* owned */
+	uint64_t most; /* octets of a message; 0: not told */
+	bool torn;     /* the last line has no end */
+	size_t size;   /* octets */
 };
 
 #define PAGE_MAX ((size_t)4 << 20) /* octets */
@@ -54,10 +56,12 @@ void page_shorten(struct page *, int64_t now, int64_t keep);
 /* Whether there is a pause now, with credentials of this stamp. */
 bool page_paused(const struct page *, int64_t now, uint64_t stamp);
 
-/* A line ("sent" or "back"), the pause, all of it. -1: over the limit. */
+/* A line ("sent" or "back"), the pause, the size, all of it. -1: over the
+ * limit. */
 int page_put_count(
     struct buf *, int64_t time, const char *event, uint64_t n, uint64_t by);
 int page_put_pause(struct buf *, const struct page *);
-int page_put(struct buf *, const struct page *);
+int page_put_most(struct buf *, int64_t time, uint64_t most);
+int page_put(struct buf *, const struct page *, int64_t now);
 
 #endif

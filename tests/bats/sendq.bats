@@ -154,6 +154,23 @@ MIME-Version: 1.0\n\n--b\n\n$line\n--b\n\nsignature\n--b--\n" b@c
 	said DKIM-Signature
 }
 
+@test "refused with 65: larger than what the server last said it takes" {
+	send "$HI" b@c
+	clear_queue
+	echo '1764104003 size 400 .' >"$SPOOL/accounts/work"
+	send "$HI" b@c
+	clear_queue
+	rm "$SPOOL/accounts/work"
+	printf "$HI" >in
+	head -c 1000 /dev/zero | tr '\0' '\n' >>in
+	expect 0 "$SENDQ" b@c <in
+	clear_queue
+	echo '1764104003 size 400 .' >"$SPOOL/accounts/work"
+	expect 65 "$SENDQ" b@c <in
+	said "400 B at most"
+	empty
+}
+
 # --- repaired, 7.1 ----------------------------------------------------------
 
 @test "line ends: LF, CR and CRLF come to CRLF, and no dot ends what it should not" {

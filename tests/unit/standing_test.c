@@ -356,6 +356,35 @@ test_login(void)
 	standing_clear(&s);
 }
 
+/* --- what the server takes ---------------------------------------------- */
+
+static void
+test_size(void)
+{
+	struct standing s = standing("size"), other = standing("other");
+	int64_t until;
+	struct err e;
+	char *text;
+
+	is_int(standing_size(&s), 0, "not told");
+	is_int(standing_set_size(&s, 0, &e), 0, "nothing new");
+	is_int(access(path_of("size"), F_OK), -1, "is not written");
+	is_int(standing_set_size(&s, 26214400, &e), 0, "told");
+	is_int(standing_size(&s), 26214400, "and known");
+	is_int(standing_size(&other), 0, "of this account");
+	is_int(standing_set_size(&s, 26214400, &e), 0, "told again");
+	text = get_file("size");
+	ok(strchr(text, '\n') == strrchr(text, '\n'), "a line: %s", text);
+	free(text);
+	is_int(standing_pause(&s, NOW, NOW + 9, false, 0, "x", &e), 0, "pause");
+	is_int(standing_size(&s), 26214400, "which changes nothing");
+	is_int(standing_set_size(&s, 1000, &e), 0, "another");
+	is_int(standing_size(&s), 1000, "counts");
+	is_int(standing_paused(&s, NOW, 0, &until, NULL, &e), 1, "it waits");
+	standing_clear(&s);
+	standing_clear(&other);
+}
+
 /* --- crashes ----------------------------------------------------------- */
 
 /* How much is left of the hour's twelve, and whether there is a pause. */
@@ -502,6 +531,7 @@ test_growth(void)
 	standing_init(&s, &queue, "long", day, 2);
 	is_int(standing_pause(&s, NOW, NOW + 200000, true, 9, "a . b", &e), 0,
 	    "a pause");
+	is_int(standing_set_size(&s, 1000, &e), 0, "a size");
 	for (t = NOW; t < NOW + 90000; t += 17) {
 		quiet(standing_reserve(&s, t, 3, &got, &next, &e) == 0 &&
 			  got == 3,
@@ -521,6 +551,7 @@ test_growth(void)
 	    "the pause is still there");
 	is_str(p, "a . b", "in full");
 	free(p);
+	is_int(standing_size(&s), 1000, "and so is the size");
 	is_int(standing_reserve(&s, t, 1000000, &got, &next, &e), 0, "more");
 	is_int(got, 1000 - 3 * 3, "and the last minute is exact");
 	is_int(access(path_of("long@new"), F_OK), -1, "nothing is left over");
@@ -794,6 +825,7 @@ main(void)
 	test_clock();
 	test_pause();
 	test_login();
+	test_size();
 	test_torn();
 	test_damage();
 	test_unwritable();
