@@ -8,8 +8,8 @@ load helper
 
 # The server is the same for all; each test has a user of its own.
 setup_file() {
-	start_dovecot "$BATS_FILE_TMPDIR/dovecot"
-	declare -p SERVER IMAPS_PORT POP3S_PORT CA MAILROOT \
+	LMTP=1 start_dovecot "$BATS_FILE_TMPDIR/dovecot"
+	declare -p SERVER IMAPS_PORT POP3S_PORT LMTP_PORT CA MAILROOT \
 		>"$BATS_FILE_TMPDIR/server"
 }
 
@@ -267,4 +267,240 @@ fetch_all() {
 	put_mail INBOX 1 900
 	fetch_all
 	assert_eq 1 "$(maildir_count Mail/in)"
+}
+
+# --- sending ------------------------------------------------------------------
+
+# LINE...: the configuration for sending: an account, by LMTP, for the recipe on
+# standard input.
+send_config() {
+	{
+		printf 'account %s\n    address ada@example.org\n' "${1:-work}"
+		printf '    smtp lmtp://localhost:%s\n' "$LMTP_PORT"
+		cat
+	} >"$XDG_CONFIG_HOME/mailroom/config"
+	: >no-aliases
+	bin_links
+}
+
+bin_links() {
+	local name
+	for name in sendq sendmail; do
+		ln -sf "$BUILD/sendq" "bin/$name"
+	done
+}
+
+# N ADDRESS: waits until the server has that much mail for it, 10 s at most.
+await_at() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		[ ! -d "$MAILROOT/$2/cur" ] || break
+		sleep 0.1
+	done
+	await_mail "$1" "$MAILROOT/$2"
+}
+
+# Nothing is left to be sent.
+assert_queue_empty() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		[ -n "$(sendq --list --json)" ] || return 0
+		sleep 0.1
+	done
+	fail "in the queue: $(sendq --list)"
+}
+
+@test "mutt" {
+	printf 'send work\n' | send_config
+	{
+		recipe mutt 1
+		recipe mutt 2
+		echo "set from = ada@example.org"
+	} >muttrc
+	printf 'one\n.\ntwo\n' >letter
+	run mutt -n -F muttrc -s letter -- "$U@example.net" <letter
+	assert_status 0
+	assert_eq "" "$output"
+	await_at 1 "$U@example.net"
+	assert_eq $'one\n.\ntwo' "$(sed '1,/^$/d' "$MAILROOT/$U@example.net/new"/*)"
+	[ ! -e sent ] && [ ! -e Mail/sent ]
+	assert_queue_empty
+}
+
+@test "s-nail" {
+	printf 'send work\n' | send_config
+	recipe "s-nail, mailx" | sed "s|/usr/local/bin|$HOME/bin|" >.mailrc
+	printf 'one\n.\ntwo\n' >letter
+	# It asks the system where home is.
+	MAILRC=$HOME/.mailrc run s-nail -S sendwait -S "DEAD=$HOME/dead" -S from=ada@example.org -s letter "$U@example.net" <letter
+	assert_status 0
+	await_at 1 "$U@example.net"
+	assert_eq $'one\n.\ntwo' "$(sed '1,/^$/d' "$MAILROOT/$U@example.net/new"/*)"
+}
+
+@test "git" {
+	printf 'send work\n' | send_config
+	git config --global user.name Ada
+	git config --global user.email ada@example.org
+	sh -c "$(recipe git | sed 's/^\$ //')"
+	git init -q repo
+	cd repo || return
+	git commit -q --allow-empty -m empty
+	echo text >file
+	git add file
+	git commit -qm 'a file'
+	run git send-email --quiet --confirm=never --suppress-cc=all \
+		--to="$U@example.net" -1
+	assert_status 0
+	await_at 1 "$U@example.net"
+	grep -q '^+text' "$MAILROOT/$U@example.net/new"/*
+}
+
+@test "PHP" {
+	printf 'send work\n' | send_config
+	printf 'To: %s@example.net\nSubject: x\n\nbody\n' "$U" >letter
+	run sh -c "$(recipe PHP | sed 's/.* = "\(.*\)"/\1/')" <letter
+	assert_status 0
+	assert_eq "" "$output"
+	await_at 1 "$U@example.net"
+}
+
+@test "system mail" {
+	local b d=$BATS_TEST_TMPDIR/root
+	b=$(realpath -m --relative-to="$ROOT" "$BUILD")
+	bin_links
+	(
+		cd "$ROOT" || exit
+		MAKEFLAGS='' sh -c "$(recipe "System mail" 1 | sed -n 's/^# \(make .*\)/\1/p') B='$b' DESTDIR='$d'"
+	)
+	recipe "System mail" 2 |
+		sed "s|submissions://smtp.example.org|lmtp://localhost:$LMTP_PORT|
+			s|/etc/mailroom/password|$HOME/pw|" >config
+	recipe "System mail" 3 | sed "s/ada@/$U@/" >aliases
+	echo "    aliases $HOME/aliases" >>config
+	mv config "$XDG_CONFIG_HOME/mailroom/config"
+	run "$d/usr/sbin/sendmail" -FCronDaemon -i -odi -oem -oi -t \
+		<<<$'To: root\nSubject: cron\n\nbody'
+	assert_status 0
+	assert_eq "" "$output"
+	await_at 1 "$U@example.org"
+	run "$d/usr/bin/mailq"
+	assert_status 0
+	run "$d/usr/bin/newaliases"
+	assert_status 0
+}
+
+@test "undo: what has not gone is taken back" {
+	recipe "Ten seconds to think better of it" 1 | send_config
+	sendq "$U@example.net" <<<$'Subject: x\n\nbody'
+	assert_contains "$(sendq --list)" "$U@example.net"
+	run sh -c "$(recipe "Ten seconds to think better of it" 2 | sed 's/^\$ //')"
+	assert_status 0
+	assert_eq "" "$(sendq --list --json)"
+	run sendq --run
+	assert_status 0
+	[ ! -e "$MAILROOT/$U@example.net" ]
+	# And without a second thought it goes, by itself.
+	sed -i 's/10s/2s/' "$XDG_CONFIG_HOME/mailroom/config"
+	sendq "$U@example.net" <<<$'Subject: x\n\nbody'
+	[ ! -e "$MAILROOT/$U@example.net" ]
+	await_at 1 "$U@example.net"
+}
+
+@test "later, and not after all" {
+	local id
+	printf 'send work\n' | send_config
+	printf 'To: %s@example.net\nSubject: x\n\nbody\n' "$U" >letter
+	recipe Later | sed -n 's/^\$ //p' >commands
+	assert_eq 3 "$(wc -l <commands)"
+	run sh -c "$(sed -n 1p commands)"
+	assert_status 0
+	assert_eq "" "$output"
+	run sh -c "$(sed -n 2p commands)"
+	assert_status 0
+	assert_contains "$output" "$U@example.net"
+	run sendq --run
+	assert_status 0
+	[ ! -e "$MAILROOT/$U@example.net" ]
+	id=$(basename "$XDG_STATE_HOME"/mailroom/sendq/queue/*.env .env)
+	run sh -c "$(sed -n "3s/6925c0a0/${id%-*}/p" commands)"
+	assert_status 0
+	assert_eq "" "$(sendq --list --json)"
+}
+
+@test "quotas: what is over waits" {
+	local name n
+	for n in 1 2; do
+		recipe "Quotas of providers" $n | sed 's/500\|10000/3/' >section
+		name=$(sed -n 's/^send //p' section)
+		send_config "$name" <section
+		for i in 1 2 3 4; do
+			sendq -odq "$n$U@example.net" <<<$'Subject: x\n\nbody'
+		done
+		run sendq --run
+		assert_status 0
+		await_at 3 "$n$U@example.net"
+		assert_eq 1 "$(sendq --list --json | wc -l)"
+		sendq --remove all
+	done
+}
+
+@test "OAuth2: a token, and another when it is refused" {
+	start_postfix_with_oauth
+	{
+		recipe OAuth2 | sed "s|smtp.office365.com|localhost:$SUBMISSION_PORT|"
+		printf '    tls-ca %s\nsend office\n' "$CA"
+	} >"$XDG_CONFIG_HOME/mailroom/config"
+	bin_links
+	"$RIGS/postfix" token "$SERVER" ada@example.org >token
+	# The first that it gives is old.
+	cat >bin/oama <<-END
+		#!/bin/sh
+		[ "\$1 \$2" = "access ada@example.org" ] || exit 1
+		[ -e $HOME/asked ] && exec cat $HOME/token
+		: >$HOME/asked
+		echo old
+	END
+	chmod 755 bin/oama
+	sendq -odq "$U@example.net" <<<$'Subject: x\n\nbody'
+	run sendq --run
+	assert_status 0
+	await_mail 1
+	stop_server
+}
+
+start_postfix_with_oauth() {
+	OAUTH=1 start_postfix
+}
+
+@test "sent mail: a copy, with the Bcc" {
+	recipe "Sent mail" | send_config
+	printf 'To: %s@example.net\nBcc: secret@example.net\nSubject: x\n\nbody\n' \
+		"$U" >letter
+	sendq -odq -t <letter
+	[ -z "$(ls Mail/work/Sent/cur 2>/dev/null)" ]
+	run sendq --run
+	assert_status 0
+	await_at 1 "$U@example.net"
+	assert_eq 1 "$(maildir_count Mail/work/Sent)"
+	grep -q '^Bcc: secret@' Mail/work/Sent/cur/*:2,S
+	run ! grep -qi '^bcc' "$MAILROOT/$U@example.net/new"/*
+}
+
+@test "without a daemon: silent, again and again" {
+	printf 'send work\n' | send_config
+	sendq -odq "$U@example.net" <<<$'Subject: x\n\nbody'
+	for i in 1 2; do
+		run sh -c "$(recipe "Without a daemon" |
+			sed 's|^\*/2 \* \* \* \* *||')" </dev/null
+		assert_status 0
+		assert_eq "" "$output" "run $i"
+	done
+	await_at 1 "$U@example.net"
+	# Also when there is something to say.
+	sed -i 's|lmtp://.*|lmtp://127.0.0.1:1|' "$XDG_CONFIG_HOME/mailroom/config"
+	sendq -odq "$U@example.net" <<<$'Subject: x\n\nbody'
+	run sh -c "$(recipe "Without a daemon" | sed 's|^\*/2 \* \* \* \* *||')"
+	assert_status 75
+	assert_eq "" "$output"
 }
