@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
-# The systemd units: that they are right, locked up, and let fetchd and its
-# filters work.
+# The systemd units: that they are right, locked up, and let the tools, filters
+# and password commands work.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -31,7 +31,8 @@ setup() {
 	local unit
 	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR
 	for unit in fetchd@work.service fetchd@work.timer \
-		fetchd-watch@work.service; do
+		fetchd-watch@work.service sendq.service sendq.timer \
+		sendq.path sendq-watch.service; do
 		run systemd-analyze verify --man=no "$UNITS/system/$unit"
 		assert_status 0
 		assert_eq "" "$output" "$unit"
@@ -47,11 +48,13 @@ setup() {
 }
 
 @test "the services are exposed by less than 2.0" {
-	local unit
-	for unit in {system,user}/fetchd{,-watch}@work.service; do
+	local unit as
+	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR
+	for unit in {system,user}/{fetchd{,-watch}@work,sendq{,-watch}}.service; do
+		as=--${unit%%/*}
 		# --threshold is in tenths; above it, the exit status is 1.
-		run systemd-analyze security --offline=true --threshold=19 \
-			"$UNITS/$unit"
+		run systemd-analyze security "$as" --offline=true \
+			--threshold=19 "$UNITS/$unit"
 		assert_status 0
 		[[ $output =~ level\ for\ .*:\ [01]\.[0-9] ]]
 	done
@@ -78,8 +81,36 @@ expand() {
 		done
 }
 
-@test "the services allow every system call of fetchd and procmail" {
+# CALL...: those, seen by a tracer and in a file each line, are allowed by all
+# units; these are among them.
+assert_allowed() {
 	local got unit set filter
+	got=$(sort -u "$HOME/calls")
+	for call in "$@"; do
+		grep -q "^$call" <<<"$got" || fail "no $call was seen" || return
+	done
+	# All units have the same filter.
+	filter=$(sed -n 's/^SystemCallFilter=//p' "$UNITS/user/fetchd@.service")
+	for unit in "$UNITS"/{system,user}/{fetchd{,-watch}@,sendq{,-watch}}.service; do
+		assert_eq "$filter" \
+			"$(sed -n 's/^SystemCallFilter=//p' "$unit")" "$unit" ||
+			return
+	done
+	for set in $filter; do
+		expand "$set" 0
+	done | sort -u >"$HOME/allowed"
+	[ "$(wc -l <"$HOME/allowed")" -gt 200 ] || return
+	assert_eq "" "$(comm -23 <(echo "$got") "$HOME/allowed")" forbidden
+}
+
+# COMMAND...: under a tracer, with which the detector of leaks does not go.
+traced() {
+	ASAN_OPTIONS=detect_leaks=0 run strace -f -qq -o "$HOME/trace" "$@"
+	sed -n 's/^[0-9]* *\(<\.\.\. \)\{0,1\}\([a-z0-9_]*\)[( ].*/\2/p' \
+		"$HOME/trace" >>"$HOME/calls"
+}
+
+@test "the services allow every system call of fetchd and procmail" {
 	start_dovecot
 	feed u INBOX 3 1000
 	printf 'MAILDIR=%s\nDEFAULT=sorted/\n' "$HOME" >"$HOME/.procmailrc"
@@ -87,32 +118,45 @@ expand() {
 	chmod 600 "$HOME/pw"
 	for url in "pop3s://u@localhost:$POP3S_PORT" \
 		"imaps://u@localhost:$IMAPS_PORT"; do
-		# The detector of leaks does not go with a tracer.
-		ASAN_OPTIONS=detect_leaks=0 run strace -f -qq -o "$HOME/trace" \
-			"$FETCHD" -o "password-command=cat $HOME/pw" \
+		traced "$FETCHD" -o "password-command=cat $HOME/pw" \
 			-o "tls-ca=$CA" -o 'filter=cat' \
 			-o "deliver=pipe procmail -t -m $HOME/.procmailrc" \
 			"$url"
 		assert_status 0
-		sed -n 's/^[0-9]* *\(<\.\.\. \)\{0,1\}\([a-z0-9_]*\)[( ].*/\2/p' \
-			"$HOME/trace" >>"$HOME/calls"
 	done
 	assert_eq 6 "$(find "$HOME/sorted/new" -type f | wc -l)" messages
-	got=$(sort -u "$HOME/calls")
-	for call in landlock_restrict_self sendmsg clone fsync execve; do
-		grep -q "^$call" <<<"$got" || fail "no $call was seen"
+	assert_allowed landlock_restrict_self sendmsg clone fsync execve
+}
+
+@test "the services allow every system call of sendq" {
+	local url sendq=$BUILD/sendq
+	start_postfix
+	(umask 077 && echo pw >"$HOME/pw")
+	mkdir -p "$XDG_CONFIG_HOME/mailroom"
+	cat >"$XDG_CONFIG_HOME/mailroom/config" <<-END
+		send work
+		    address ada@example.org
+		    smtp submissions://localhost:$SUBMISSIONS_PORT
+		    password-command cat $HOME/pw
+		    tls-ca $CA
+		    sent ~/sent
+		    failed-to ~/failed
+		    limit 1000/day
+	END
+	for rcpt in bob nobody-x later-x; do
+		traced "$sendq" -odq "$rcpt@example.net" <<<$'Subject: x\n\nna\303ve'
+		assert_status 0
 	done
-	# All units have the same filter.
-	filter=$(sed -n 's/^SystemCallFilter=//p' "$UNITS/user/fetchd@.service")
-	for unit in "$UNITS"/{system,user}/fetchd{,-watch}@.service; do
-		assert_eq "$filter" \
-			"$(sed -n 's/^SystemCallFilter=//p' "$unit")" "$unit"
-	done
-	for set in $filter; do
-		expand "$set" 0
-	done | sort -u >"$HOME/allowed"
-	[ "$(wc -l <"$HOME/allowed")" -gt 200 ]
-	assert_eq "" "$(comm -23 <(echo "$got") "$HOME/allowed")" forbidden
+	traced "$sendq" --run
+	assert_status 69
+	traced "$sendq" -odq bob@example.net <<<$'Subject: x\n\nbody'
+	traced timeout 2 "$sendq" --watch
+	assert_status 124
+	await_mail 2
+	assert_eq 2 "$(maildir_count "$HOME/sent")" copies
+	assert_eq 1 "$(maildir_count "$HOME/failed")" reports
+	assert_allowed landlock_restrict_self sendmsg clone fsync execve \
+		inotify_add_watch flock
 }
 
 @test "a credential is the password, as LoadCredential= passes it" {
@@ -200,6 +244,20 @@ teardown() {
 	done
 }
 
+# SERVICE...: as installed, but with the programs in ~/bin.
+put_services() {
+	local unit
+	for unit; do
+		# The detector of leaks does not go with the filter of calls.
+		sed -e "s|^ExecStart=$BATS_FILE_TMPDIR/usr|ExecStart=/srv|" \
+			-e '/^\[Service\]/a\
+StandardOutput=append:/srv/said\
+StandardError=append:/srv/said\
+Environment=ASAN_OPTIONS=detect_leaks=0' "$UNITS/user/$unit" >"$HOME/units/$unit"
+		grep -q '^ExecStart=/srv/bin/' "$HOME/units/$unit" || return
+	done
+}
+
 # UNIT LINE...: these are added to the service.
 edit() {
 	local dir=$HOME/units/$1.d
@@ -221,7 +279,7 @@ run_unit() {
 }
 
 @test "a user's manager runs them, and commands in them" {
-	local unit u=$BATS_FILE_TMPDIR/usr
+	local u=$BATS_FILE_TMPDIR/usr
 	start_dovecot
 	feed u INBOX 2 500
 	mkdir "$HOME/units" "$HOME/bin" "$HOME/.config" "$HOME/.config/mailroom"
@@ -230,14 +288,7 @@ run_unit() {
 	cp "$CA" "$HOME/ca.pem"
 	echo pw >"$HOME/pw"
 	chmod 600 "$HOME/pw"
-	for unit in fetchd@.service fetchd-watch@.service; do
-		# The detector of leaks does not go with the filter of calls.
-		sed -e "s|^ExecStart=$u|ExecStart=/srv|" -e '/^\[Service\]/a\
-StandardOutput=append:/srv/said\
-StandardError=append:/srv/said\
-Environment=ASAN_OPTIONS=detect_leaks=0' "$UNITS/user/$unit" >"$HOME/units/$unit"
-		grep -q '^ExecStart=/srv/bin/fetchd' "$HOME/units/$unit"
-	done
+	put_services fetchd@.service fetchd-watch@.service
 	cat >"$HOME/.config/mailroom/config" <<-END
 		account work
 		    user             u
@@ -325,4 +376,73 @@ Environment=ASAN_OPTIONS=detect_leaks=0' "$UNITS/user/$unit" >"$HOME/units/$unit
 	inside systemctl --user stop fetchd-watch@work.service
 	run inside systemctl --user show -p Result fetchd-watch@work.service
 	assert_eq Result=success "$output"
+}
+
+# N: waits until bob has got that many messages, 10 s at most.
+await_bob() {
+	local i n mail=$MAILROOT/bob@example.net
+	for ((i = 0; i < 100; i++)); do
+		n=$(find "$mail/new" -type f 2>/dev/null | wc -l)
+		[ "$n" -lt "$1" ] || break
+		sleep 0.1
+	done
+	assert_eq "$1" "$n" "messages for bob: $(cat "$HOME/said")"
+}
+
+hand_in() {
+	inside /srv/bin/sendq bob@example.net <<<$'Subject: x\n\nbody' 2>&1
+}
+
+@test "a user's manager sends what is handed in, what is due, and stays" {
+	LMTP=1 start_dovecot
+	mkdir -p "$HOME/units" "$HOME/bin" "$HOME/.config/mailroom"
+	mkdir -m 1777 "$BATS_TEST_TMPDIR/open"
+	cp "$BATS_FILE_TMPDIR/usr/bin/sendq" "$HOME/bin"
+	put_services sendq.service sendq-watch.service
+	cp "$UNITS"/user/sendq.{path,timer} "$HOME/units"
+	cat >"$HOME/.config/mailroom/config" <<-END
+		send work
+		    address     ada@example.org
+		    smtp        lmtp://localhost:$LMTP_PORT
+		    sent        ~/Mail/sent
+		    queue-only
+	END
+	start_manager
+	# There is no queue yet: it is made.
+	run_unit sendq.path
+	run hand_in
+	assert_status 0
+	await_bob 1
+	# It does not start itself for ever.
+	sleep 1
+	run inside systemctl --user show -p ActiveState sendq.service sendq.path
+	assert_contains "$output" ActiveState=inactive
+	assert_contains "$output" ActiveState=active
+	for _ in {1..8}; do
+		hand_in
+	done
+	await_bob 9
+	inside systemctl --user stop sendq.path
+
+	run hand_in
+	assert_status 0
+	sed -i 's/^On.*//; s/^\[Timer\]/&\nOnActiveSec=1s\nOnUnitInactiveSec=1s\nAccuracySec=100ms/' \
+		"$HOME/units/sendq.timer"
+	inside systemctl --user daemon-reload
+	run_unit sendq.timer
+	await_bob 10
+	inside systemctl --user stop sendq.timer
+
+	run_unit sendq-watch.service
+	run hand_in
+	assert_status 0
+	await_bob 11
+	run inside systemctl --user show -p ActiveState,NRestarts sendq-watch.service
+	assert_contains "$output" ActiveState=active
+	assert_contains "$output" NRestarts=0
+	inside systemctl --user stop sendq-watch.service
+	run inside systemctl --user show -p Result sendq-watch.service
+	assert_eq Result=success "$output"
+	assert_eq 11 "$(maildir_count "$HOME/Mail/sent")" copies
+	assert_eq "" "$(<"$HOME/said")"
 }
