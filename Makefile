@@ -146,7 +146,7 @@ RUN =	BUILD=$(abspath $(B)) SANITIZED='$(SAN)' tests/run
 
 demo:
 	@tests/deps demo
-	@$(MAKE) -s $(JOBS) $(B)/fetchd $(B)/tests/servers/mkmail
+	@$(MAKE) -s $(JOBS) $(B)/fetchd $(B)/sendq $(B)/tests/servers/mkmail
 	@BUILD=$(abspath $(B)) tests/demo/run
 
 check:
