@@ -79,15 +79,11 @@ enum copy_kind { COPY_SENT = 's', COPY_FAILED = 'f', COPY_LATE = 'l' };
 static void
 key_of(const struct message *m, enum copy_kind kind, char hex[KEY])
 {
-	unsigned int told = 0;
 	char text[96];
 	SHA2_CTX sha;
-	size_t i;
 
-	for (i = 0; i < m->env.n_rcpts; i++)
-		told += m->env.rcpts[i].reported ? 1 : 0;
 	snprintf(text, sizeof(text), "/%s/%c/%u", m->id, (char)kind,
-	    kind == COPY_FAILED ? told : 0);
+	    kind == COPY_FAILED ? m->env.reports : 0);
 	SHA256Init(&sha);
 	SHA256Update(
 	    &sha, (const uint8_t *)m->queue->path, strlen(m->queue->path));

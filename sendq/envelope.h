@@ -91,8 +91,9 @@ struct envelope {
 	bool copied;     /* and it is in its place */
 	char *reporting; /* owned; a report's name, begun and not yet in its
 	                    * place; NULL */
-	int64_t last;    /* time of the last event; created when none */
-	size_t history;  /* where the history begins, octets */
+	unsigned int reports; /* how often it was told that someone failed */
+	int64_t last;         /* time of the last event; created when none */
+	size_t history;       /* where the history begins, octets */
 };
 
 void envelope_init(struct envelope *);

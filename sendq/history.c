@@ -316,6 +316,7 @@ apply_message(struct envelope *env, const struct history *h)
 		drop_text(&env->reporting);
 		break;
 	case EVENT_REPORTED:
+		env->reports++;
 		drop_text(&env->reporting);
 		break;
 	case EVENT_SENDING:

@@ -300,8 +300,16 @@ sweep_tmp(struct queue *q)
 	closedir(d);
 }
 
+/* A body whose .env is in the other folder: the move was cut off. */
 static void
-sweep_bodies(struct queue *q, int dir)
+follow(int from, int to, const char *name)
+{
+	if (file_rename_new(from, name, to, name) == -1 && errno == EEXIST)
+		unlinkat(from, name, 0);
+}
+
+static void
+sweep_bodies(int dir, int other)
 {
 	struct dirent *entry;
 	char id[QUEUE_ID];
@@ -309,11 +317,15 @@ sweep_bodies(struct queue *q, int dir)
 
 	if (d == NULL)
 		return;
-	while ((entry = readdir(d)) != NULL)
-		if (is_named(entry->d_name, ".eml", id) &&
-		    !queue_has(q->ready, id, ".env") &&
-		    !queue_has(q->failed, id, ".env"))
+	while ((entry = readdir(d)) != NULL) {
+		if (!is_named(entry->d_name, ".eml", id) ||
+		    queue_has(dir, id, ".env"))
+			continue;
+		if (queue_has(other, id, ".env"))
+			follow(dir, other, entry->d_name);
+		else
 			unlinkat(dir, entry->d_name, 0);
+	}
 	closedir(d);
 }
 
@@ -327,8 +339,8 @@ queue_tidy(struct queue *q)
 	if (queue_lock(q, false, false, &lock, &ignored) == -1)
 		return;
 	sweep_tmp(q);
-	sweep_bodies(q, q->ready);
-	sweep_bodies(q, q->failed);
+	sweep_bodies(q->ready, q->failed);
+	sweep_bodies(q->failed, q->ready);
 	close(lock);
 }
 

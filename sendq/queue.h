@@ -60,8 +60,9 @@ int queue_commit(struct queue_draft *, const struct envelope *, struct err *);
 void queue_abandon(struct queue_draft *);
 
 /*
- * Removes what crashes left: everything in tmp/, and a .eml without .env. Does
- * nothing while anyone is accepting.
+ * Removes what crashes left: everything in tmp/, and a .eml without .env; one
+ * that has it in the other folder is moved there. Does nothing while anyone is
+ * accepting.
  */
 void queue_tidy(struct queue *);
 

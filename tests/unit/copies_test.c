@@ -215,11 +215,15 @@ test_reports(struct copies *c)
 	reopen(&m);
 	is_int(copies_report(c, &m, false, &e), 0, "in the next run");
 	is_int(count("in/new"), 3, "nothing is news");
+	note(&m, EVENT_RETRY, 0, NULL);
+	note(&m, EVENT_FAILED, 1, "550 5.1.1 no");
+	is_int(copies_report(c, &m, false, &e), 0, "tried again, and failed");
+	is_int(count("in/new"), 4, "is told again");
 	is_int(count("in/tmp"), 0, "nothing left in tmp/");
 	empty("in/new");
 
 	/* killed behind the record */
-	m.env.rcpts[1].reported = false;
+	m.env.rcpts[0].reported = false;
 	is_int(copies_report(c, &m, false, &e), 0, "told");
 	is_int(count("in/new"), 1, "once more");
 	message_remove(&m, &e);
