@@ -56,6 +56,20 @@ data_line(const struct data *t, struct span have, struct span *line)
 	return false;
 }
 
+/* A dot, and the line's end as it was found: nothing else between. */
+static bool
+is_end(struct span line)
+{
+	return span_eq(line, ".\r\n") || span_eq(line, ".\n");
+}
+
+/* A line, or the first part of one: what was put before its dot is off. */
+static struct span
+unstuffed(struct span line, bool begins)
+{
+	return span_skip(line, begins && line.n > 0 && line.p[0] == '.');
+}
+
 /* Takes lines, long ones in parts: true when the end was there. */
 static bool
 data_take(struct smtpd *d, struct data *t)
@@ -73,17 +87,16 @@ data_take(struct smtpd *d, struct data *t)
 					return false;
 				continue;
 			}
-			data_write(t, line);
+			data_write(t, unstuffed(line, begins));
 			buf_consume(&d->input, line.n);
 			begins = false;
 			continue;
 		}
-		if (begins && line.p[0] == '.' && span_trim(line).n == 1 &&
-		    line.n <= 3) {
+		if (begins && is_end(line)) {
 			buf_consume(&d->input, line.n);
 			return true;
 		}
-		data_write(t, span_skip(line, begins && line.p[0] == '.'));
+		data_write(t, unstuffed(line, begins));
 		buf_consume(&d->input, line.n);
 		begins = true;
 	}

@@ -211,3 +211,27 @@ talk() {
 	body | perl -MMIME::QuotedPrint -0777 -ne 'print decode_qp($_)' >got
 	assert_eq 300001 "$(stat -c %s got)"
 }
+
+@test "-bs: a long line's dot, and dots that are not alone" {
+	# Stuffed, and longer than what is looked at in one piece.
+	{
+		printf 'EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n'
+		printf 'Subject: x\r\n\r\n..'
+		head -c 100000 /dev/zero | tr '\0' y
+		printf '\r\n.\r\nQUIT\r\n'
+	} >in
+	expect 0 bin/sendmail -bs <in
+	assert_contains "$output" "queued as"
+	body | perl -MMIME::QuotedPrint -0777 -ne 'print decode_qp($_)' >got
+	assert_eq .yyy "$(head -c 4 got)"
+	assert_eq 100002 "$(stat -c %s got)"
+	clear_queue
+	# A blank behind it: it was no dot alone, as a client with CRLF has it...
+	talk 0 'EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n\r\n.. \r\n. \r\n.\t\r\nend\r\n.\r\nQUIT\r\n'
+	assert_eq $'. \n \n\t\nend' "$(body)"
+	clear_queue
+	# ... and with LF, for whom CRLF is good, too.
+	talk 0 'EHLO me\nMAIL FROM:<a@b>\nRCPT TO:<c@d>\nDATA\nSubject: x\n\n. \n.\t\nend\n.\r\nQUIT\n'
+	assert_eq $' \n\t\nend' "$(body)"
+	assert_eq "221 2.0.0 bye" "${lines[-1]}"
+}
