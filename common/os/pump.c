@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -24,9 +25,11 @@
 #define STEP ((size_t)65536)   /* bytes of one read, or of one deflate */
 #define TRACE_LINE 250         /* bytes of a line that are shown */
 #define TRACE_BODY (16 * 1024) /* bytes shown of what is not asked again */
+#define HIDDEN 8               /* bytes by which a secret is known again */
 
 struct pump_trace {
 	struct buf in, out; /* lines not yet ended */
+	struct buf hidden;  /* how secrets begin that were not shown; lines */
 	bool secret;        /* a part of `out` is */
 	size_t shown;       /* bytes since we last sent something */
 };
@@ -62,6 +65,7 @@ pump_clear(struct pump *p)
 	if (p->lines != NULL) {
 		buf_wipe(&p->lines->in);
 		buf_wipe(&p->lines->out);
+		buf_wipe(&p->lines->hidden);
 		free(p->lines);
 	}
 	tls_free(p->tls);
@@ -94,14 +98,46 @@ is_tag(struct span word)
 }
 
 /*
+ * Some servers repeat the line that they did not like. What is short could be
+ * in any line, and a user's name is welcome there.
+ */
+static void
+hide(struct pump_trace *t, struct span line)
+{
+	struct span word = {NULL, 0}, next;
+	bool user = span_word(&line, &next) && span_caseeq(next, "USER");
+
+	for (word = next; span_word(&line, &next);)
+		word = next;
+	if (user || word.n < HIDDEN / 2)
+		return;
+	if (buf_room(&t->hidden) < HIDDEN + 1)
+		buf_wipe(&t->hidden);
+	buf_append(&t->hidden, word.p, min_size(word.n, HIDDEN));
+	buf_puts(&t->hidden, "\n");
+}
+
+static bool
+repeats(const struct pump_trace *t, struct span line)
+{
+	struct span rest = buf_span(&t->hidden), word;
+
+	while (line.n > 0 && span_cut(&rest, '\n', &word))
+		if (memmem(line.p, line.n, word.p, word.n) != NULL)
+			return true;
+	return false;
+}
+
+/*
  * A line of a login as a person may see it: the command and, behind AUTH, the
  * mechanism; anything else might be a secret.
  */
 static void
-log_login(struct span sent)
+log_login(struct pump_trace *t, struct span sent)
 {
 	static const char *const plain[] = {"CAPA", "CAPABILITY", "STLS",
-	    "STARTTLS", "QUIT", "LOGOUT", "COMPRESS", "DEFLATE", "EHLO", NULL};
+	    "STARTTLS", "QUIT", "LOGOUT", "COMPRESS", "DEFLATE", NULL};
+	static const char *const hello[] = {"EHLO", "LHLO", "HELO", NULL};
 	static const char *const last[] = {"USER", "PASS", "LOGIN", NULL};
 	static const char *const auth[] = {"AUTH", "AUTHENTICATE", NULL};
 	struct span line = span_trim(sent), rest = line, word;
@@ -110,7 +146,9 @@ log_login(struct span sent)
 	char text[128];
 
 	while (more && span_word(&rest, &word)) {
-		if (is_one_of(word, auth))
+		if (is_one_of(word, hello))
+			(void)span_word(&rest, &word);
+		else if (is_one_of(word, auth))
 			more = !span_word(&rest, &word);
 		else if (is_one_of(word, last))
 			more = false;
@@ -118,6 +156,8 @@ log_login(struct span sent)
 			break;
 		shown = (size_t)(word.p + word.n - line.p);
 	}
+	if (shown < line.n)
+		hide(t, line);
 	snprintf(text, sizeof(text), "%.*s%s",
 	    SPAN(((struct span){line.p, shown < 100 ? shown : 0})),
 	    shown == line.n ? ""
@@ -130,19 +170,24 @@ static void
 trace_line(struct pump_trace *t, char direction, struct buf *line)
 {
 	bool was = t->shown > TRACE_BODY;
+	struct span shown;
 
 	if (direction == '>') {
 		t->shown = 0;
 		if (t->secret)
-			log_login(buf_span(line));
+			log_login(t, buf_span(line));
 		else
 			log_wire('>', buf_span(line));
 		t->secret = false;
 	} else {
 		t->shown += line->len + 1;
+		shown = buf_span(line);
+		if (t->shown > TRACE_BODY)
+			shown = span_of("...");
+		else if (repeats(t, shown))
+			shown = span_of("*** (it repeats a secret)");
 		if (!was)
-			log_wire('<', t->shown > TRACE_BODY ? span_of("...")
-							    : buf_span(line));
+			log_wire('<', shown);
 	}
 	buf_reset(line);
 }
@@ -161,6 +206,7 @@ trace(struct pump *p, char direction, struct span s)
 		t = p->lines = mem_alloc(sizeof(*t));
 		buf_init(&t->in, TRACE_LINE);
 		buf_init(&t->out, TRACE_LINE);
+		buf_init(&t->hidden, TRACE_LINE);
 	}
 	b = direction == '>' ? &t->out : &t->in;
 	while (s.n > 0) {

@@ -416,6 +416,12 @@ test_trace(void)
 	x.pump.secret = true;
 	buf_puts(&x.wire.out, "GIN ada sesame\r\n");
 	pump_flush(&x.pump, &x.e);
+	buf_puts(&x.wire.out, "USER augusta\r\n");
+	pump_flush(&x.pump, &x.e);
+	tell(&x, "+OK augusta\r\na BAD GIN ada sesa");
+	wait_one(&x, 0);
+	tell(&x, "me: what?\r\n");
+	wait_one(&x, 0);
 	x.pump.secret = false;
 	buf_puts(&x.wire.out, "b NOOP\r\n");
 	pump_flush(&x.pump, &x.e);
@@ -442,6 +448,8 @@ test_trace(void)
 	ok(strstr(log, "sesame") == NULL && strstr(log, "LOGIN") == NULL,
 	    "no secret");
 	ok(strstr(log, "> ***") != NULL, "stars for it");
+	ok(strstr(log, "< *** (it repeats") != NULL, "nor when it comes back");
+	ok(strstr(log, "< +OK augusta") != NULL, "a user's name is none");
 	ok(strstr(log, "> b NOOP") != NULL, "a line out");
 	ok(strstr(log, "< * OK \\x1b[1mso") != NULL,
 	    "a line in two pieces, escaped");
