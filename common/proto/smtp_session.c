@@ -6,6 +6,7 @@
 #include "proto/smtp_session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/enc.h"
@@ -70,17 +71,31 @@ no_starttls(const char *why, struct err *e)
 
 /* The server may know HELO alone; not so when it refuses us altogether. */
 static bool
-try_helo(const struct smtp_session *s, const struct smtp_ev *ev)
+knows_no_ehlo(const struct smtp_ev *ev)
 {
 	return ev->cmd == SMTP_EHLO && ev->code / 100 == 5 && ev->code != 521 &&
-	       ev->code != 530 && ev->code != 554 && (s->tls || !s->starttls);
+	       ev->code != 530 && ev->code != 554;
+}
+
+/* HELO has no extensions: whoever is on the way could take TLS away so. */
+static int
+on_no_ehlo(struct smtp_session *s, const struct smtp_ev *ev, struct err *e)
+{
+	char why[400], *said;
+
+	if (s->tls || !s->starttls)
+		return say_hello(s, SMTP_HELO, e);
+	said = smtp_show(ev);
+	snprintf(why, sizeof(why), "server does not know EHLO (%s)", said);
+	free(said);
+	return no_starttls(why, e);
 }
 
 static int
 on_hello(struct smtp_session *s, const struct smtp_ev *ev, struct err *e)
 {
-	if (try_helo(s, ev))
-		return say_hello(s, SMTP_HELO, e);
+	if (knows_no_ehlo(ev))
+		return on_no_ehlo(s, ev, e);
 	if (ev->code / 100 != 2)
 		return smtp_refused(ev, smtp_cmd_name(ev->cmd), e);
 	if (s->tls || !s->starttls) {
@@ -233,7 +248,9 @@ refused(struct smtp_session *s, struct smtp_ev ev, struct err *e)
 {
 	char what[200];
 
-	if (echoes(ev.text, buf_span(&s->answer)))
+	if (echoes(ev.text, buf_span(&s->answer)) ||
+	    echoes(ev.text, span_of(s->login->password)) ||
+	    echoes(ev.text, span_of(s->login->token)))
 		ev.text = span_of("(not shown: it repeats the secret)");
 	snprintf(what, sizeof(what), "login as %s (%s)", s->login->user,
 	    sasl_name(s->mech));

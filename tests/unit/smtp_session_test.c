@@ -196,6 +196,15 @@ static const struct talk talks[] = {
 	.script = EHLO(
 	    "S: 250-AUTH LOGIN\n") "C: AUTH LOGIN\n"
 				   "S: 334 Username:\nC: YWRh\nS: 334 \nC: c2VjcmV0\n" IN},
+    {.name = "a refusal that repeats what was said",
+	.script =
+	    EHLO("S: 250-AUTH PLAIN\n") PLAIN "S: 535 not AGFkYQBzZWNyZXQ=\n",
+	.kind = ERR_AUTH,
+	.says = "535 (not shown: it repeats the secret)"},
+    {.name = "a refusal that says what it understood",
+	.script = EHLO("S: 250-AUTH PLAIN\n") PLAIN "S: 535 ada, secret: no\n",
+	.kind = ERR_AUTH,
+	.says = "535 (not shown: it repeats the secret)"},
     {.name = "many greet",
 	.script = "S: 220-h\nS: 220-no spam\nS: 220 h\nC: EHLO me\n"
 		  "S: 250-h\nS: 250 AUTH PLAIN\n" PLAIN IN},
@@ -264,8 +273,8 @@ static const struct talk talks[] = {
     {.name = "STARTTLS required, EHLO unknown: no HELO",
 	.starttls = true,
 	.script = HI "S: 500 what\n",
-	.kind = ERR_PROTO,
-	.says = "EHLO"},
+	.kind = ERR_TLS,
+	.says = "TLS is required, but server does not know EHLO (500 what)"},
     {.name = "STARTTLS refused",
 	.starttls = true,
 	.script = EHLO("S: 250-STARTTLS\n") "C: STARTTLS\nS: 502 5.5.1 no\n",
