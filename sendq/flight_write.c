@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "flight.h"
 #include "os/clock.h"
@@ -127,6 +128,20 @@ load(struct flight *f, struct txn *t, struct err *e)
 	return 0;
 }
 
+/* The server's promise, given in the clear, is anybody's (RFC 8689 4.2.1). */
+static int
+check_tls(const struct flight *f, const struct envelope *env, struct err *e)
+{
+	const struct link *l = &f->s->link;
+
+	if (!env->require_tls || l->pump.tls != NULL)
+		return 0;
+	return err_code(e, ERR_MESSAGE, EX_UNAVAILABLE,
+	    "the message is to go by TLS alone (require-tls), and the "
+	    "connection to %s has no TLS: use submissions://",
+	    l->peer);
+}
+
 /* What asks the server to keep it for a while, and how long still. */
 static uint64_t
 hold_for(const struct envelope *env)
@@ -167,7 +182,7 @@ put_mail(struct flight *f)
 
 	if (f->ending || !may(f, SMTP_MAIL))
 		return 0;
-	if (load(f, t, &e) == -1) {
+	if (check_tls(f, env, &e) == -1 || load(f, t, &e) == -1) {
 		refuse(f, t, &e);
 		return skip(f);
 	}
