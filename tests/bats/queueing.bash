@@ -70,6 +70,13 @@ said() {
 	assert_contains "$stderr" "$1"
 }
 
+# OPTION... -- COMMAND...: under the fault injector. (The leak detector does not
+# go with a tracer.)
+fault() {
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 \
+		"$BUILD/tests/fault/fault" "$@"
+}
+
 # Nothing is in the spool, but for what is known of accounts.
 empty() {
 	assert_eq "" "$(find "$SPOOL" -type f ! -name lock \

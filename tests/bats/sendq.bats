@@ -515,8 +515,6 @@ after() {
 
 # --- for good ---------------------------------------------------------------
 
-FAULT=$BUILD/tests/fault/fault
-
 # Which points there are: kind and file, IDs left out.
 points() {
 	cut -f 3,4 "$1" | sed -E 's/ -> /\t/; s/[0-9a-f]{8}-[0-9a-f]{8}/ID/g' |
@@ -527,7 +525,7 @@ points() {
 	send "$HI" b@c # makes the folders
 	clear_queue
 	printf "$HI" >in
-	"$FAULT" -l log -- "$SENDQ" b@c <in
+	fault -l log -- "$SENDQ" b@c <in
 	points log | sed '/^[^\t]*\tlock$/d; /^flock/d' >got
 	cat >want <<-EOF
 	openat	tmp/ID.eml
@@ -547,7 +545,7 @@ points() {
 	send "$HI" b@c
 	clear_queue
 	printf "$HI" >in
-	"$FAULT" -c n -- "$SENDQ" b@c <in
+	fault -c n -- "$SENDQ" b@c <in
 	n=$(<n)
 	[ "$n" -ge 9 ]
 	clear_queue
@@ -555,7 +553,7 @@ points() {
 	for error in ENOSPC EIO; do
 		for ((i = 1; i <= n; i++)); do
 			rc=0
-			"$FAULT" -l log -e "$error@$i?" -- "$SENDQ" b@c <in \
+			fault -l log -e "$error@$i?" -- "$SENDQ" b@c <in \
 				2>err || rc=$?
 			if tail -n 1 log | grep -q ^skipped; then
 				assert_eq 0 $rc "$error skipped at $i"
@@ -576,7 +574,7 @@ points() {
 	clear_queue
 	printf "$HI" >in
 	cp -r "$SPOOL" fresh
-	"$FAULT" -c n -- "$SENDQ" b@c <in
+	fault -c n -- "$SENDQ" b@c <in
 	n=$(<n)
 	message >whole
 	for ((i = 1; i <= n; i++)); do
@@ -584,7 +582,7 @@ points() {
 			rm -rf "$SPOOL" mirror
 			cp -r fresh "$SPOOL"
 			# shellcheck disable=SC2086 # one option or none
-			"$FAULT" -K $i $how -r "$SPOOL" -m mirror -- "$SENDQ" \
+			fault -K $i $how -r "$SPOOL" -m mirror -- "$SENDQ" \
 				b@c <in
 			left=$(find "$SPOOL/queue" -name '*.env' | wc -l)
 			[ "$left" -le 1 ]

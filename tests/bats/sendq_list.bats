@@ -247,7 +247,7 @@ last() {
 @test "--remove is for good before it says so" {
 	queue 1
 	printf '' >in
-	"$BUILD/tests/fault/fault" -l log -- "$SENDQ" --remove "${ID[1]}"
+	fault -l log -- "$SENDQ" --remove "${ID[1]}"
 	cut -f 3,4 log | sed "s|$SPOOL/||g" | grep -A1 'queue/.*env' >got
 	grep -q '^unlink.*env' got
 	assert_eq "fsync	queue" "$(tail -n 1 got)"
