@@ -34,7 +34,8 @@ SENDQ =	face envelope history mime_field mime_walk mime_code mime \
 
 SYNCD =	plan options state local local_name local_keywords local_files folders \
 	remote remote_survey remote_judge remote_diff remote_get remote_append \
-	remote_change remote_remove remote_folder apply watch worker main
+	remote_change remote_remove remote_folder apply tour_folders tour_look \
+	tour_judge tour_know tour_pull tour_push tour_change watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \

@@ -18,31 +18,12 @@
 #include "base/mem.h"
 #include "client/server.h"
 #include "imap_fetch.h"
-#include "os/file.h"
-#include "os/lock.h"
 #include "os/log.h"
 #include "os/sandbox.h"
 #include "os/stop.h"
 #include "pop3_fetch.h"
 #include "run.h"
 #include "watch.h"
-
-/* The directory of the state file, and the lock beside it. */
-static int
-take_lock(
-    const struct fetch *f, const struct options *o, int *fd_r, struct err *e)
-{
-	char *copy = mem_strdup(f->state), *path;
-	int rv = file_mkdirs(dirname(copy), e);
-
-	free(copy);
-	if (rv == -1)
-		return -1;
-	path = mem_printf("%s.lock", f->state);
-	rv = lock_take(path, o->wait, fd_r, e);
-	free(path);
-	return rv;
-}
 
 /* Without a state, what lies in the Maildir tells what was fetched.  Once: what
  * a first run that is cut short delivers is in the state. */
@@ -143,7 +124,7 @@ worker_run(void *arg, int ask_fd)
 	int lock = -1, rv;
 
 	umask(077);
-	rv = take_lock(w->fetch, w->options, &lock, &e);
+	rv = store_lock(w->fetch->state, w->options->wait, &lock, &e);
 	if (rv == 0)
 		rv = open_state(&r, &e);
 	if (rv == 0)

@@ -127,8 +127,9 @@ int local_move(struct maildir *from, struct maildir *to, struct local_at *at,
 int local_identity(int fd, uint64_t *size_r,
     unsigned char digest_r[LOCAL_DIGEST], bool *has_id_r, struct err *);
 
-/* Such a digest of a header or field that came in memory. */
-void local_digest(struct span, unsigned char digest_r[LOCAL_DIGEST]);
+/* The same of a header that came in memory, or of that field alone. */
+void local_digest(
+    struct span header, unsigned char digest_r[LOCAL_DIGEST], bool *has_id_r);
 
 /* --- keywords: dovecot-keywords ------------------------------------------- */
 

@@ -405,8 +405,8 @@ local_move(struct maildir *from, struct maildir *to, struct local_at *at,
 
 #define HEADER_MAX (256 * 1024) /* of which the Message-ID is looked for */
 
-void
-local_digest(struct span s, unsigned char digest_r[LOCAL_DIGEST])
+static void
+digest(struct span s, unsigned char digest_r[LOCAL_DIGEST])
 {
 	char hex[HEADER_DIGEST_HEX];
 	struct header_digest d;
@@ -437,6 +437,16 @@ find_field(struct span header, const char *name, struct span *field_r)
 	return false;
 }
 
+void
+local_digest(
+    struct span header, unsigned char digest_r[LOCAL_DIGEST], bool *has_id_r)
+{
+	struct span field;
+
+	*has_id_r = find_field(header, "Message-ID", &field);
+	digest(*has_id_r ? field : header, digest_r);
+}
+
 struct measure {
 	struct header_scan scan;
 	struct buf header;
@@ -464,7 +474,6 @@ local_identity(int fd, uint64_t *size_r, unsigned char digest_r[LOCAL_DIGEST],
     bool *has_id_r, struct err *e)
 {
 	struct measure m = {0};
-	struct span field;
 	char chunk[65536];
 	off_t at = 0;
 	ssize_t n;
@@ -479,8 +488,7 @@ local_identity(int fd, uint64_t *size_r, unsigned char digest_r[LOCAL_DIGEST],
 		buf_clear(&m.header);
 		return err_sys(e, ERR_LOCAL, "reading a message");
 	}
-	*has_id_r = find_field(buf_span(&m.header), "Message-ID", &field);
-	local_digest(*has_id_r ? field : buf_span(&m.header), digest_r);
+	local_digest(buf_span(&m.header), digest_r, has_id_r);
 	*size_r = m.size;
 	buf_clear(&m.header);
 	return 0;

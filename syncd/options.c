@@ -11,11 +11,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/suggest.h"
-#include "base/time.h"
 #include "os/store.h"
 
 #define BRAKE_DEFAULT 25
-#define POLL_DEFAULT ((int64_t)15 * 60 * 1000)
 
 static const char *
 arg(const struct conf_line *l, size_t i)
@@ -229,46 +227,6 @@ parse_trash(void *target, const struct conf *c, const struct conf_line *l,
 }
 
 static int
-parse_max_size(void *target, const struct conf *c, const struct conf_line *l,
-    struct err *e)
-{
-	static const char *const names[] = {"placeholder", "skip", NULL};
-	struct plan_options *p = &((struct sync *)target)->plan;
-	const char *how = l->args.n == 2 ? l->args.v[1] : "placeholder";
-
-	(void)c;
-	if (l->args.n < 1 || l->args.n > 2 ||
-	    !time_size(l->args.v[0], &p->max_size) || p->max_size == 0)
-		return err_set(e, ERR_CONFIG,
-		    "wants a size and then perhaps 'placeholder' or 'skip': "
-		    "max-size 25M placeholder");
-	if (strcmp(how, "placeholder") != 0 && strcmp(how, "skip") != 0)
-		return suggest_none_of(how, names, e);
-	p->placeholders = strcmp(how, "placeholder") == 0;
-	return 0;
-}
-
-static int
-parse_max_messages(void *target, const struct conf *c,
-    const struct conf_line *l, struct err *e)
-{
-	static const char *const names[] = {"keep-unread", NULL};
-	struct sync *y = target;
-
-	(void)c;
-	if (l->args.n < 1 || l->args.n > 2 ||
-	    !span_number(span_of(l->args.v[0]), UINT32_MAX, &y->max_messages) ||
-	    y->max_messages == 0)
-		return err_set(e, ERR_CONFIG,
-		    "wants a number and then perhaps 'keep-unread': "
-		    "max-messages 5000 keep-unread");
-	if (l->args.n == 2 && strcmp(l->args.v[1], "keep-unread") != 0)
-		return suggest_none_of(l->args.v[1], names, e);
-	y->keep_unread = l->args.n == 2;
-	return 0;
-}
-
-static int
 parse_brake(void *target, const struct conf *c, const struct conf_line *l,
     struct err *e)
 {
@@ -301,18 +259,8 @@ const struct conf_key sync_keys[] = {
     CONF_PARSED("remove", parse_remove),
     CONF_PARSED("expunge", parse_expunge),
     CONF_PARSED("trash", parse_trash),
-    CONF_PARSED("max-size", parse_max_size),
-    KEY("headers-only", BOOL, headers_only),
-    KEY("max-age", DURATION, max_age),
-    CONF_PARSED("max-messages", parse_max_messages),
     KEY("keywords", BOOL, keywords),
     CONF_PARSED("brake", parse_brake),
-    {.name = "connections",
-	.type = CONF_NUMBER,
-	.offset = offsetof(struct sync, connections),
-	.min = 1,
-	.max = 10},
-    KEY("poll", DURATION, poll),
     {.name = NULL},
 };
 
@@ -325,8 +273,6 @@ sync_init(struct sync *y)
 	    .create_local = true,
 	    .create_remote = true,
 	    .brake = BRAKE_DEFAULT,
-	    .connections = 1,
-	    .poll = POLL_DEFAULT,
 	    .plan = {.to_local = all, .to_remote = all}};
 	account_init(&y->account);
 	words_init(&y->folders);
@@ -367,8 +313,6 @@ check_sync(struct conf *c, const struct conf_section *s, struct sync *y)
 	if (a->user == NULL)
 		conf_complain(
 		    c, s, "no user: add 'user NAME' or 'address ADDRESS'");
-	if (y->poll < 1000)
-		conf_complain(c, s, "'poll' must be a second or more");
 	if (y->folders.n == 0)
 		words_add(&y->folders, "*");
 }

@@ -33,25 +33,19 @@ struct sync {
 	bool subscribed;             /* only what is subscribed to */
 	struct sync_rename *renames; /* owned */
 	size_t n_renames;
-	struct plan_options plan; /* pull, push, expunge, max-size */
+	struct plan_options plan; /* pull, push, expunge */
 	bool create_local, create_remote;
 	bool remove_local, remove_remote;
 	char *trash; /* owned; a remote folder's name; NULL */
 	enum sync_trash trash_on;
-	bool headers_only;
-	int64_t max_age;       /* ms; 0: no limit */
-	uint64_t max_messages; /* a folder; 0: no limit */
-	bool keep_unread;
 	bool keywords;
 	unsigned int brake; /* percent */
-	uint64_t connections;
-	int64_t poll; /* -w: a full look so often, ms */
-	char *state;  /* owned: path of the state file */
+	char *state;        /* owned: path of the state file */
 };
 
 /* What the command line asks for. */
 struct options {
-	bool dry_run, print, nul, watch, wait, progress;
+	bool dry_run, print, nul, wait;
 	int verbose;
 	struct words only;          /* account/folder: folders alone */
 	struct words allow_deletes; /* account/folder: past the brake, once */

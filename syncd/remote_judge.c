@@ -22,7 +22,10 @@ known(const struct ask *a)
 uint32_t
 remote_first_new(const struct ask *a)
 {
-	return a->all_new || a->q->base->uidnext == 0 ? 1 : a->q->base->uidnext;
+	const struct state_folder *base = a->q->base;
+
+	return a->all_new || base == NULL || base->uidnext == 0 ? 1
+	                                                        : base->uidnext;
 }
 
 /* --- the list of changes ------------------------------------------------------ */
@@ -152,8 +155,9 @@ judge_changes(struct ask *a)
 	struct remote_diff *d = a->d;
 	struct tally t;
 
-	if (d->modseq < base->modseq || d->uidnext < base->uidnext ||
-	    a->shaken || a->doubt || a->cut || a->unfound)
+	if (base == NULL || d->modseq < base->modseq ||
+	    d->uidnext < base->uidnext || a->shaken || a->doubt || a->cut ||
+	    a->unfound)
 		return false;
 	t = count(a);
 	if (!adds_up(a, &t, d->exists) && !adds_up(a, &t, a->exists))

@@ -240,11 +240,14 @@ by_name(const void *a, const void *b)
 static void
 merge(struct folders_remote *a, struct folders_remote *b)
 {
-	struct folders_remote kept = a->has_status ? *a : *b;
+	struct folders_remote better = *b;
 
-	kept.attrs = a->attrs | b->attrs;
-	clear(a->has_status ? b : a);
-	*a = kept;
+	if (!a->has_status && b->has_status) {
+		*b = *a;
+		*a = better;
+	}
+	a->attrs |= b->attrs;
+	clear(b);
 	*b = (struct folders_remote){0};
 }
 

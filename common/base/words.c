@@ -44,6 +44,17 @@ words_add(struct words *w, const char *s)
 	w->v[w->n] = NULL;
 }
 
+bool
+words_have(const struct words *w, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (strcmp(w->v[i], word) == 0)
+			return true;
+	return false;
+}
+
 void
 words_copy(struct words *to, const struct words *from)
 {

@@ -16,6 +16,7 @@ void words_init(struct words *);
 void words_clear(struct words *);
 void words_add(struct words *, const char *);                /* copies */
 void words_copy(struct words *to, const struct words *from); /* appends */
+bool words_have(const struct words *, const char *);         /* that one */
 
 /*
  * Splits a line as a shell would: blanks separate; "double" and 'single'

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include "base/enc.h"
 #include "base/mem.h"
 #include "os/file.h"
+#include "os/lock.h"
 #include "os/log.h"
 
 struct store {
@@ -285,6 +287,21 @@ store_close(struct store *s)
 	sqlite3_close(s->db);
 	free(s->path);
 	free(s);
+}
+
+int
+store_lock(const char *path, bool wait, int *fd_r, struct err *e)
+{
+	char *copy = mem_strdup(path), *lock;
+	int rv = file_mkdirs(dirname(copy), e);
+
+	free(copy);
+	if (rv == -1)
+		return -1;
+	lock = mem_printf("%s.lock", path);
+	rv = lock_take(lock, wait, fd_r, e);
+	free(lock);
+	return rv;
 }
 
 int

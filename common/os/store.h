@@ -44,6 +44,12 @@ char *store_name(struct span description);
 int store_open(const char *path, const char *const *migrations, int n,
     enum store_found *found_r, struct store **store_r, struct err *);
 
+/*
+ * Sees to it that only one works with that file: makes its directory, and takes
+ * the lock PATH.lock as lock_take() does.
+ */
+int store_lock(const char *path, bool wait, int *fd_r, struct err *);
+
 /* Closes; a clean close checkpoints and removes the journal files. */
 void store_close(struct store *);
 

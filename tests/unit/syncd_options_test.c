@@ -78,8 +78,7 @@ test_defaults(void)
 	ok(y->layout == LAYOUT_NESTED && y->folders.n == 1 &&
 		strcmp(y->folders.v[0], "*") == 0 && y->create_local &&
 		y->create_remote && !y->remove_local && !y->remove_remote &&
-		y->brake == 25 && y->connections == 1 && y->trash == NULL &&
-		y->plan.max_size == 0,
+		y->brake == 25 && y->trash == NULL,
 	    "defaults");
 	ok(y->plan.to_local.new && y->plan.to_local.flags &&
 		y->plan.to_local.gone && y->plan.to_local.expunge &&
@@ -126,21 +125,9 @@ test_keywords(void)
 	    "trash");
 	y = with("trash Trash remote");
 	ok(y->trash_on == TRASH_REMOTE, "trash, on one side");
-	y = with("max-size 10M");
-	ok(y->plan.max_size == 10 << 20 && y->plan.placeholders, "max-size");
-	y = with("max-size 10M skip");
-	ok(!y->plan.placeholders, "max-size, skip");
-	y = with("max-messages 100 keep-unread");
-	ok(y->max_messages == 100 && y->keep_unread, "max-messages");
-	y = with("max-age 90d");
-	ok(y->max_age == INT64_C(90) * 86400 * 1000, "max-age");
 	y = with("brake 5%");
 	ok(y->brake == 5, "brake");
-	y = with("connections 3");
-	ok(y->connections == 3, "connections");
-	good("headers-only");
 	good("keywords yes");
-	good("poll 5m");
 }
 
 static void
@@ -155,9 +142,6 @@ test_errors(void)
 	bad("expunge both local", "'both' stands alone");
 	bad("trash", "which folder?");
 	bad("trash T lokal", "did you mean 'local'?");
-	bad("max-size", "wants a size");
-	bad("max-size 1M skipp", "did you mean 'skip'?");
-	bad("max-messages 0", "wants a number");
 	bad("brake 101%", "is no percentage");
 	bad("rename a", "wants the name on the server");
 	bad("folders", "which folders?");

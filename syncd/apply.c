@@ -1,0 +1,267 @@
+/*
+ * A pass over an account: the order of its steps, and what they share.
+ */
+
+#include "apply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/mem.h"
+#include "os/log.h"
+#include "os/stop.h"
+#include "tour.h"
+
+void
+tour_leave(struct tour *t, struct work *w, const struct err *e)
+{
+	char *name = tour_name(t, w->f.remote);
+	struct err shown = *e;
+
+	(void)err_prefix(&shown, "%s", name);
+	log_err(&shown);
+	t->pass->code = err_worse(t->pass->code, err_exit(e));
+	w->left = true;
+	free(name);
+}
+
+char *
+tour_name(const struct tour *t, const char *folder)
+{
+	return mem_printf("%s/%s", t->pass->sync->name, folder);
+}
+
+void
+tour_line(
+    struct tour *t, const char *what, const char *folder, const char *path)
+{
+	if (!t->pass->options->print && !t->pass->options->dry_run)
+		return;
+	printf("%s\t%s\t%s%c", what, folder, path,
+	    t->pass->options->nul ? '\0' : '\n');
+}
+
+void
+tour_say(
+    struct tour *t, const char *what, const struct work *w, const char *path)
+{
+	tour_line(t, what, w->f.remote, path);
+}
+
+bool
+tour_allowed(const struct tour *t, const char *folder)
+{
+	const struct words *allow = &t->pass->options->allow_deletes;
+	char *name = tour_name(t, folder);
+	bool found =
+	    words_have(allow, name) || words_have(allow, t->pass->sync->name);
+
+	free(name);
+	return found;
+}
+
+struct local_keywords *
+tour_keywords(struct tour *t, struct work *w)
+{
+	return t->pass->sync->keywords ? &w->kw : NULL;
+}
+
+/* Flags that travel: what both sides can store. */
+static plan_flags
+known_flags(const struct tour *t, const struct work *w)
+{
+	plan_flags system = PLAN_SEEN | PLAN_ANSWERED | PLAN_FLAGGED |
+	                    PLAN_DELETED | PLAN_DRAFT;
+	plan_flags words = PLAN_PASSED, all;
+	int k;
+
+	for (k = 0; t->pass->sync->keywords && k < 26; k++)
+		words |= PLAN_KEYWORD(k);
+	all = system | words;
+	/* Some servers do not tell what they can store. */
+	if (!w->asked || w->diff.permanent == 0)
+		return all;
+	return all & (w->diff.permanent | (w->diff.any_keyword ? words : 0));
+}
+
+void
+tour_plan(struct tour *t, struct work *w, struct item *it)
+{
+	struct plan_options o = t->pass->sync->plan;
+
+	o.known = known_flags(t, w);
+	if (w->asked && w->diff.read_only)
+		o.to_remote = (struct plan_way){0};
+	it->p = plan_message(&it->m, &o);
+}
+
+struct item *
+tour_add(struct work *w)
+{
+	if (w->n == w->cap) {
+		w->cap = w->cap == 0 ? 16 : w->cap + w->cap / 2;
+		w->v = mem_resize(w->v, w->cap, sizeof(*w->v));
+	}
+	w->v[w->n] = (struct item){.file = NO_FILE};
+	return &w->v[w->n++];
+}
+
+static int
+by_uid(const void *key, const void *member)
+{
+	uint32_t a = *(const uint32_t *)key;
+	uint32_t b = ((const struct item *)member)->uid;
+
+	return a < b ? -1 : a > b;
+}
+
+struct item *
+tour_new(struct work *w, uint32_t uid)
+{
+	if (w->new_from == w->new_to)
+		return NULL;
+	return bsearch(&uid, w->v + w->new_from, w->new_to - w->new_from,
+	    sizeof(*w->v), by_uid);
+}
+
+struct state_msg
+tour_row(const struct work *w, const struct item *it, struct span name)
+{
+	static const unsigned char none[16];
+	struct state_msg m = {.folder = w->f.id,
+	    .uid = it->uid,
+	    .name = name,
+	    .base = it->p.after,
+	    .size = it->size};
+
+	if (memcmp(it->emailid, none, sizeof(none)) != 0)
+		m.emailid = span_bytes(it->emailid, sizeof(it->emailid));
+	return m;
+}
+
+static void
+work_clear(struct work *w)
+{
+	free(w->f.remote);
+	free(w->f.local);
+	free(w->f.mailboxid);
+	maildir_close(&w->md);
+	local_list_clear(&w->list);
+	local_keywords_clear(&w->kw);
+	uidset_clear(&w->known);
+	remote_diff_clear(&w->diff);
+	free(w->v);
+}
+
+static void
+tour_clear(struct tour *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		work_clear(&t->works[i]);
+	free(t->works);
+	folders_free(t->pairs, t->n_pairs);
+	remote_survey_free(t->remotes, t->n_remotes);
+	local_survey_free(t->locals, t->n_locals);
+	state_folders_free(t->bases, t->n_bases);
+}
+
+/*
+ * The numbers by which a folder is known not to have changed.  Those of the
+ * server are what it said before our own changes, so that nothing that another
+ * client did meanwhile is missed: they are looked at once more the next time.
+ */
+static int
+remember_folder(struct tour *t, struct work *w, struct err *e)
+{
+	struct state_folder *f = &w->f;
+	const struct folders_remote *r = w->pair->remote;
+	uint32_t settled = f->uidnext;
+
+	if (w->asked) {
+		f->uidvalidity = w->diff.uidvalidity;
+		f->uidnext = w->diff.uidnext;
+		f->modseq = w->diff.modseq;
+		f->messages = w->diff.exists;
+	} else if (w->direct && r != NULL) {
+		f->uidvalidity = r->uidvalidity;
+		f->uidnext = r->uidnext;
+		f->modseq = r->modseq;
+		f->messages = r->messages;
+	}
+	/* What was not to be pulled is new still. */
+	if (!t->pass->sync->plan.to_local.new)
+		f->uidnext = settled > 0 ? settled : 1;
+	if (w->change >= 0 || (uint64_t)-w->change <= f->messages)
+		f->messages += (uint64_t)w->change;
+	f->cur_mtime = w->list.cur_mtime;
+	f->new_mtime = w->list.new_mtime;
+	return state_folder_put(t->pass->state, f, e);
+}
+
+static int
+remember(struct tour *t, struct err *e)
+{
+	struct state *s = t->pass->state;
+	size_t i;
+
+	if (state_begin(s, e) == -1)
+		return -1;
+	for (i = 0; i < t->n; i++) {
+		if (t->works[i].left)
+			continue;
+		if (remember_folder(t, &t->works[i], e) == -1)
+			return -1;
+	}
+	if (state_placed(s, e) == -1)
+		return -1;
+	return state_commit(s, e);
+}
+
+typedef int step(struct tour *, struct err *);
+
+static int
+do_all(struct tour *t, struct err *e)
+{
+	static step *const steps[] = {tour_pull, tour_push, tour_flags,
+	    tour_moves, tour_deletions, remember};
+	size_t i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (stop_requested())
+			return err_set(e, ERR_TEMP, "stopped");
+		if (steps[i](t, e) == -1) {
+			state_rollback(t->pass->state);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int
+apply_pass(struct pass *p, struct err *e)
+{
+	struct tour t = {.pass = p};
+	int rv;
+
+	rv = state_tag(p->state, &t.tag, e);
+	if (rv == 0)
+		rv = tour_recover(&t, e);
+	if (rv == 0)
+		rv = tour_look(&t, e);
+	if (rv == 0)
+		rv = tour_judge(&t, e);
+	if (rv == 0)
+		rv = tour_know(&t, e);
+	if (rv == 0)
+		tour_brake(&t);
+	if (rv == 0 && p->options->dry_run)
+		tour_list(&t);
+	else if (rv == 0)
+		rv = do_all(&t, e);
+	tour_clear(&t);
+	return rv;
+}

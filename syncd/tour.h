@@ -1,0 +1,111 @@
+#ifndef SYNCD_TOUR_H
+#define SYNCD_TOUR_H
+
+#include "apply.h"
+
+/*
+ * What one pass holds in its hands, shared by its steps: looking (tour_look),
+ * judging (tour_judge, tour_know), and doing (tour_pull, tour_push,
+ * tour_change).
+ */
+#define NO_FILE SIZE_MAX
+
+/* A message about which something may have to be done. */
+struct item {
+	uint32_t uid; /* 0: not on the server */
+	size_t file;  /* in the folder's listing; NO_FILE: none */
+	struct plan_message m;
+	struct plan p;
+	uint64_t size; /* with CRLFs; 0: not known */
+	unsigned char emailid[16];
+	unsigned char digest[LOCAL_DIGEST]; /* local_identity()'s; with */
+	bool has_digest;
+	struct work *to; /* borrowed: it was moved to that folder, ... */
+	size_t to_item;  /* ... where this item is it */
+	bool settled;    /* nothing more in this pass */
+};
+
+/* A folder that has changed on either side. */
+struct work {
+	const struct folders_pair *pair; /* borrowed */
+	struct state_folder f;           /* owned; as it will be remembered */
+	struct maildir md;
+	struct local_list list;
+	struct local_keywords kw;
+	struct uidset known;     /* UIDs remembered */
+	struct remote_diff diff; /* `asked` */
+	struct item *v;          /* owned */
+	size_t n, cap;
+	size_t new_from, new_to; /* of v: new on the server, by rising uid */
+	int64_t change; /* of the number of messages there, by our doing */
+	bool asked;
+	bool direct; /* whatever is there is new: pulled without a look */
+	bool left;   /* it failed, or the brake holds it: out of this pass */
+};
+
+struct tour {
+	struct pass *pass; /* borrowed */
+	struct folders_remote *remotes;
+	struct local_folder *locals;
+	struct state_folder *bases;
+	struct folders_pair *pairs;
+	size_t n_remotes, n_locals, n_bases, n_pairs;
+	struct work *works; /* owned */
+	size_t n;
+	uint32_t tag; /* of our files */
+};
+
+/* The folder is left out of this pass; why is told, and counts for the exit
+ * code. */
+void tour_leave(struct tour *, struct work *, const struct err *);
+
+/* One event of -p, or line of -n: "new|flags|gone|moved", folder, path. */
+void tour_say(struct tour *, const char *what, const struct work *,
+    const char *path_or_uid);
+void tour_line(
+    struct tour *, const char *what, const char *folder, const char *path);
+
+/* "work/Lists/x", for texts and --allow-deletes. */
+char *tour_name(const struct tour *, const char *folder);
+
+struct local_keywords *tour_keywords(struct tour *, struct work *);
+
+/* What follows for an item, by the views that it has now. */
+void tour_plan(struct tour *, struct work *, struct item *);
+
+struct item *tour_add(struct work *);
+
+/* The item that is new on the server with that uid; NULL: none. */
+struct item *tour_new(struct work *, uint32_t uid);
+
+/* The row of an item, as it is to be remembered; name is borrowed. */
+struct state_msg tour_row(
+    const struct work *, const struct item *, struct span name);
+
+/* Whether the folder is to be synced, by the command line. */
+bool tour_chosen(const struct tour *, const struct folders_pair *);
+
+/* Whether --allow-deletes names the folder, or the account. */
+bool tour_allowed(const struct tour *, const char *folder);
+
+/* (tour_folders.c) Folders that go, because their twins went, and such as are
+ * to be made on the server. */
+int tour_remove_folders(struct tour *, struct err *);
+int tour_create_folders(struct tour *, struct err *);
+
+int tour_look(struct tour *, struct err *);
+int tour_judge(struct tour *, struct err *);
+/* What is new on one side and is the same as something on the other. */
+int tour_know(struct tour *, struct err *);
+/* The brake, on what was judged. */
+void tour_brake(struct tour *);
+void tour_list(struct tour *); /* -n */
+int tour_pull(struct tour *, struct err *);
+int tour_push(struct tour *, struct err *);
+int tour_flags(struct tour *, struct err *);
+int tour_moves(struct tour *, struct err *);
+int tour_deletions(struct tour *, struct err *);
+/* What a crash left in tmp/ is put in its place. */
+int tour_recover(struct tour *, struct err *);
+
+#endif

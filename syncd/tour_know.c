@@ -1,0 +1,505 @@
+/*
+ * Recognising: what is new on one side may be the same message as one that is
+ * new, or gone, on the other. A message that a reader moved to another folder
+ * keeps its file's unique name; one that was moved on the server is known by
+ * EMAILID, or by size and Message-ID (by the whole header where it has none);
+ * so is one whose row was lost.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tour.h"
+
+#define HEADER_MAX (256 * 1024)
+
+/* --- traces of all folders ------------------------------------------------------- */
+
+/* An item, by its work's and its own number. */
+struct place {
+	size_t work, item;
+};
+
+struct traces {
+	struct plan_trace *v; /* owned; cookie: index into places */
+	struct place *places; /* owned */
+	size_t n, cap;
+};
+
+static void
+add_trace(struct traces *s, size_t work, size_t item,
+    const unsigned char key[16], uint64_t size, uint32_t folder)
+{
+	struct plan_trace *v;
+
+	if (s->n == s->cap) {
+		s->cap = s->cap == 0 ? 16 : s->cap * 2;
+		s->v = mem_resize(s->v, s->cap, sizeof(*s->v));
+		s->places = mem_resize(s->places, s->cap, sizeof(*s->places));
+	}
+	v = &s->v[s->n];
+	*v =
+	    (struct plan_trace){.size = size, .folder = folder, .cookie = s->n};
+	memcpy(v->key, key, sizeof(v->key));
+	s->places[s->n++] = (struct place){work, item};
+}
+
+static void
+traces_clear(struct traces *s)
+{
+	free(s->v);
+	free(s->places);
+	*s = (struct traces){0};
+}
+
+/* Calls back for each pair of items found to be the same message. */
+static void
+match(struct tour *t, struct traces *gone, struct traces *came,
+    void (*found)(struct tour *, struct place, struct place))
+{
+	size_t i, n, least = gone->n < came->n ? gone->n : came->n;
+	struct plan_move *moves;
+
+	if (least == 0)
+		return;
+	moves = mem_array(least, sizeof(*moves));
+	n = plan_moves(gone->v, gone->n, came->v, came->n, moves);
+	for (i = 0; i < n; i++)
+		found(t, gone->places[moves[i].gone],
+		    came->places[moves[i].came]);
+	free(moves);
+}
+
+static struct item *
+item_at(struct tour *t, struct place p)
+{
+	return &t->works[p.work].v[p.item];
+}
+
+/* --- moved by a reader ----------------------------------------------------------- */
+
+static bool
+is_gone_here(const struct item *it)
+{
+	return it->m.base.paired && it->m.base.local && !it->m.local.there &&
+	       it->m.remote.there && it->p.delete_remote;
+}
+
+static bool
+is_new_here(const struct item *it)
+{
+	return it->uid == 0 && it->p.push && !it->settled;
+}
+
+static int
+name_key(struct tour *t, const struct work *w, const struct item *it,
+    unsigned char key_r[16], struct err *e)
+{
+	struct state_msg m;
+	bool unused;
+	int rv = 1;
+
+	if (it->file != NO_FILE) {
+		local_digest(
+		    local_file_unique(&w->list, it->file), key_r, &unused);
+		return 1;
+	}
+	rv = state_by_uid(t->pass->state, w->f.id, it->uid, &m, e);
+	if (rv == 1)
+		local_digest(m.name, key_r, &unused);
+	return rv;
+}
+
+/* The old place's item becomes a move to the new one's. */
+static void
+found_move_here(struct tour *t, struct place gone, struct place came)
+{
+	struct item *from = item_at(t, gone), *to = item_at(t, came);
+
+	from->to = &t->works[came.work];
+	from->to_item = came.item;
+	/* What its flags became meanwhile is set before it is moved. */
+	from->p.remote_flags = to->m.local.flags;
+	from->p.set_remote = to->m.local.flags != from->m.remote.flags;
+	to->settled = true;
+	to->size = from->size;
+	memcpy(to->emailid, from->emailid, sizeof(to->emailid));
+}
+
+static int
+moves_here(struct tour *t, struct err *e)
+{
+	struct traces gone = {0}, came = {0};
+	unsigned char key[16];
+	size_t i, k;
+	int rv = 0;
+
+	for (i = 0; rv != -1 && i < t->n; i++) {
+		struct work *w = &t->works[i];
+
+		for (k = 0; rv != -1 && !w->left && k < w->n; k++) {
+			bool new = is_new_here(&w->v[k]);
+
+			if (!new && !is_gone_here(&w->v[k]))
+				continue;
+			rv = name_key(t, w, &w->v[k], key, e);
+			if (rv == 1)
+				add_trace(new ? &came : &gone, i, k, key, 0,
+				    (uint32_t)i);
+		}
+	}
+	if (rv != -1)
+		match(t, &gone, &came, found_move_here);
+	traces_clear(&gone);
+	traces_clear(&came);
+	return rv == -1 ? -1 : 0;
+}
+
+/* --- sizes that two have in common ------------------------------------------------- */
+
+static bool
+is_new_there(const struct item *it)
+{
+	return it->uid != 0 && it->file == NO_FILE && !it->m.base.paired &&
+	       it->p.pull && !it->settled;
+}
+
+/* Gone from the server, and its file is still here. */
+static bool
+is_gone_there(const struct item *it)
+{
+	return it->m.base.paired && it->m.base.remote && !it->m.remote.there &&
+	       it->m.local.there && it->p.delete_local;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+struct sizes {
+	uint64_t *v; /* owned, sorted */
+	size_t n;
+};
+
+static bool
+has_size(const struct sizes *s, uint64_t size)
+{
+	return s->n > 0 &&
+	       bsearch(&size, s->v, s->n, sizeof(*s->v), by_size) != NULL;
+}
+
+/* Sizes of what is new on the server, in all folders. */
+static struct sizes
+sizes_there(const struct tour *t)
+{
+	struct sizes s = {0};
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			if (!is_new_there(&t->works[i].v[k]))
+				continue;
+			if ((s.n & (s.n - 1)) == 0)
+				s.v = mem_resize(
+				    s.v, s.n > 0 ? 2 * s.n : 1, sizeof(*s.v));
+			s.v[s.n++] = t->works[i].v[k].size;
+		}
+	if (s.n > 0)
+		qsort(s.v, s.n, sizeof(*s.v), by_size);
+	return s;
+}
+
+/* --- digests -------------------------------------------------------------------------- */
+
+/* What a file is known by; a file that is gone meanwhile is settled. */
+static int
+know_file(struct work *w, struct item *it, bool *has_id_r, struct err *e)
+{
+	struct local_at at;
+	int fd, rv;
+
+	local_at(&w->list, &w->list.v[it->file], &at);
+	rv = local_open(&w->md, &at, &fd, e);
+	if (rv == 0)
+		it->settled = true;
+	if (rv != 1)
+		return rv;
+	rv = local_identity(fd, &it->size, it->digest, has_id_r, e);
+	close(fd);
+	it->has_digest = rv == 0;
+	return rv;
+}
+
+/* Files whose size is that of something new on the server. */
+static int
+know_files(
+    struct tour *t, const struct sizes *there, bool *any_bare_r, struct err *e)
+{
+	bool has_id;
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++) {
+		struct work *w = &t->works[i];
+
+		for (k = 0; !w->left && k < w->n; k++) {
+			struct item *it = &w->v[k];
+
+			if (!is_new_here(it) &&
+			    !(is_gone_there(it) && has_size(there, it->size)))
+				continue;
+			has_id = true;
+			if (know_file(w, it, &has_id, e) == -1)
+				return -1;
+			*any_bare_r = *any_bare_r || !has_id;
+		}
+	}
+	return 0;
+}
+
+static struct sizes
+sizes_here(const struct tour *t)
+{
+	struct sizes s = {0};
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			if (!t->works[i].v[k].has_digest)
+				continue;
+			if ((s.n & (s.n - 1)) == 0)
+				s.v = mem_resize(
+				    s.v, s.n > 0 ? 2 * s.n : 1, sizeof(*s.v));
+			s.v[s.n++] = t->works[i].v[k].size;
+		}
+	if (s.n > 0)
+		qsort(s.v, s.n, sizeof(*s.v), by_size);
+	return s;
+}
+
+/* --- and of what is on the server --------------------------------------------------- */
+
+struct knowing {
+	struct tour *t;
+	struct work **works; /* owned; by cookie */
+	struct buf text;
+};
+
+static int
+on_begin(void *arg, const struct remote_message *m, struct err *e)
+{
+	(void)m;
+	(void)e;
+	buf_reset(&((struct knowing *)arg)->text);
+	return 0;
+}
+
+static int
+on_data(void *arg, struct span s, struct err *e)
+{
+	struct knowing *k = arg;
+
+	(void)e;
+	if (s.n > buf_room(&k->text))
+		s.n = buf_room(&k->text);
+	return buf_add(&k->text, s);
+}
+
+static int
+on_end(void *arg, const struct remote_message *m, struct err *e)
+{
+	struct knowing *k = arg;
+	struct work *w = k->works[m->cookie];
+	struct item *it = tour_new(w, m->uid);
+	bool unused;
+
+	(void)e;
+	if (it == NULL || !is_new_there(it))
+		return 0;
+	local_digest(buf_span(&k->text), it->digest, &unused);
+	it->has_digest = true;
+	return 0;
+}
+
+static void
+on_drop(void *arg)
+{
+	(void)arg;
+}
+
+static int
+on_missing(void *arg, const struct remote_message *m, const struct err *why,
+    struct err *e)
+{
+	(void)arg;
+	(void)m;
+	(void)why;
+	(void)e;
+	return 0;
+}
+
+/* Message-IDs of what may be one of ours, of all folders in one flight; or
+ * whole headers, if one of ours has no Message-ID. */
+static int
+know_there(
+    struct tour *t, const struct sizes *here, bool headers, struct err *e)
+{
+	struct remote_fetch *f = mem_array(t->n + 1, sizeof(*f));
+	struct uidset *sets = mem_array(t->n + 1, sizeof(*sets));
+	struct knowing k = {
+	    .t = t, .works = mem_array(t->n + 1, sizeof(*k.works))};
+	const struct remote_sink sink = {
+	    &k, on_begin, on_data, on_end, on_drop, on_missing};
+	size_t i, j, n = 0;
+	int rv = 0;
+
+	buf_init(&k.text, HEADER_MAX);
+	for (i = 0; i < t->n; i++) {
+		struct work *w = &t->works[i];
+
+		uidset_init(&sets[n]);
+		for (j = 0; !w->left && j < w->n; j++)
+			if (is_new_there(&w->v[j]) &&
+			    has_size(here, w->v[j].size))
+				uidset_add(&sets[n], w->v[j].uid, w->v[j].uid);
+		if (uidset_empty(&sets[n]))
+			continue;
+		k.works[n] = w;
+		f[n] = (struct remote_fetch){.folder = w->f.remote,
+		    .uidvalidity = w->diff.uidvalidity,
+		    .uids = &sets[n],
+		    .part = headers ? REMOTE_HEADER : REMOTE_MESSAGE_ID,
+		    .cookie = (uint32_t)n};
+		n++;
+	}
+	if (n > 0)
+		rv = remote_fetch(t->pass->remote, f, n, &sink, e);
+	for (i = 0; i < n; i++) {
+		if (f[i].error != NULL)
+			tour_leave(t, k.works[i], f[i].error);
+		free(f[i].error);
+		uidset_clear(&sets[i]);
+	}
+	buf_clear(&k.text);
+	free(k.works);
+	free(sets);
+	free(f);
+	return rv;
+}
+
+/* --- the same message on both sides ---------------------------------------------------- */
+
+/* A file and a message of the same folder, neither of them known. */
+static void
+found_pair(struct tour *t, struct place file, struct place message)
+{
+	struct item *here = item_at(t, file), *there = item_at(t, message);
+
+	here->uid = there->uid;
+	here->size = there->size;
+	here->m.remote = there->m.remote;
+	memcpy(here->emailid, there->emailid, sizeof(here->emailid));
+	there->settled = true;
+	tour_plan(t, &t->works[file.work], here);
+}
+
+static void
+pair_up(struct tour *t)
+{
+	struct traces here = {0}, there = {0};
+	unsigned char key[16];
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			struct item *it = &t->works[i].v[k];
+
+			if (!it->has_digest || it->settled)
+				continue;
+			/* within the folder: it is part of the key */
+			memcpy(key, it->digest, sizeof(key));
+			key[0] ^= (unsigned char)i;
+			key[1] ^= (unsigned char)(i >> 8);
+			key[2] ^= (unsigned char)(i >> 16);
+			if (is_new_here(it))
+				add_trace(&here, i, k, key, it->size, 0);
+			else if (is_new_there(it))
+				add_trace(&there, i, k, key, it->size, 1);
+		}
+	match(t, &here, &there, found_pair);
+	traces_clear(&here);
+	traces_clear(&there);
+}
+
+/* --- moved by another client -------------------------------------------------------------- */
+
+static void
+found_move_there(struct tour *t, struct place gone, struct place came)
+{
+	struct item *from = item_at(t, gone), *to = item_at(t, came);
+
+	from->to = &t->works[came.work];
+	from->to_item = came.item;
+	to->settled = true;
+	/* Its row goes with it, and what its flags became. */
+	to->m.base = from->m.base;
+	to->m.local = from->m.local;
+	tour_plan(t, from->to, to);
+}
+
+static void
+moves_there(struct tour *t, bool by_emailid)
+{
+	static const unsigned char none[16];
+	struct traces gone = {0}, came = {0};
+	const unsigned char *key;
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			struct item *it = &t->works[i].v[k];
+			bool new = is_new_there(it);
+
+			if ((!new && !is_gone_there(it)) || it->to != NULL ||
+			    (by_emailid ? memcmp(it->emailid, none, 16) == 0
+					: !it->has_digest))
+				continue;
+			key = by_emailid ? it->emailid : it->digest;
+			add_trace(new ? &came : &gone, i, k, key,
+			    by_emailid ? 0 : it->size, (uint32_t)i);
+		}
+	match(t, &gone, &came, found_move_there);
+	traces_clear(&gone);
+	traces_clear(&came);
+}
+
+int
+tour_know(struct tour *t, struct err *e)
+{
+	struct sizes there, here = {0};
+	bool headers = false;
+	int rv = moves_here(t, e);
+
+	if (rv == -1)
+		return -1;
+	moves_there(t, true);
+	there = sizes_there(t);
+	if (there.n > 0)
+		rv = know_files(t, &there, &headers, e);
+	if (rv == 0 && there.n > 0) {
+		here = sizes_here(t);
+		rv = know_there(t, &here, headers, e);
+	}
+	if (rv == 0 && here.n > 0) {
+		pair_up(t);
+		moves_there(t, false);
+	}
+	free(there.v);
+	free(here.v);
+	return rv;
+}

@@ -1,0 +1,284 @@
+/*
+ * Looking at both sides: which folders there are and which of them have
+ * changed, and of these, what their files are and what the server tells.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/mem.h"
+#include "os/log.h"
+#include "tour.h"
+
+/* --- folders ----------------------------------------------------------------- */
+
+/* `syncd work/INBOX`: only that folder. */
+bool
+tour_chosen(const struct tour *t, const struct folders_pair *p)
+{
+	const struct words *only = &t->pass->options->only;
+	size_t n = strlen(t->pass->sync->name), i;
+	bool any = false, found = false;
+	char *name = tour_name(t, p->name);
+
+	for (i = 0; i < only->n; i++)
+		any =
+		    any || (strncmp(only->v[i], t->pass->sync->name, n) == 0 &&
+			       only->v[i][n] == '/');
+	found = words_have(only, name);
+	free(name);
+	return !any || found;
+}
+
+static int
+root_lost(const struct tour *t, struct err *e)
+{
+	const struct sync *y = t->pass->sync;
+
+	if (words_have(&t->pass->options->allow_deletes, y->name))
+		return 0;
+	return err_code(e, ERR_LOCAL, EX_DATAERR,
+	    "%s is missing or empty, and had mail: is the disk mounted?  If it "
+	    "is meant so: syncd --allow-deletes %s",
+	    y->maildir, y->name);
+}
+
+static int
+survey(struct tour *t, struct err *e)
+{
+	const struct sync *y = t->pass->sync;
+	struct words errors;
+	bool root;
+	size_t i;
+
+	if (remote_survey(t->pass->remote, y, &t->remotes, &t->n_remotes, e) ==
+		-1 ||
+	    local_survey(y, &t->locals, &t->n_locals, &root, e) == -1 ||
+	    state_folders(t->pass->state, &t->bases, &t->n_bases, e) == -1)
+		return -1;
+	if (folders_root_lost(root, t->n_locals, t->bases, t->n_bases) &&
+	    root_lost(t, e) == -1)
+		return -1;
+	words_init(&errors);
+	folders_plan(y, t->remotes, t->n_remotes, t->locals, t->n_locals,
+	    t->bases, t->n_bases, &t->pairs, &t->n_pairs, &errors);
+	for (i = 0; i < errors.n; i++) {
+		log_warn("warning: %s", errors.v[i]);
+		t->pass->code = err_worse(t->pass->code, EX_DATAERR);
+	}
+	words_clear(&errors);
+	return 0;
+}
+
+/* --- a work for each that has changed ------------------------------------------ */
+
+static bool
+is_work(const struct folders_pair *p)
+{
+	switch (p->op) {
+	case FOLDERS_SYNC:
+		return p->remote_changed || p->local_changed;
+	case FOLDERS_CREATE_LOCAL:
+	case FOLDERS_CREATE_REMOTE:
+	case FOLDERS_RENAME_LOCAL:
+		return true;
+	case FOLDERS_REMOVE_LOCAL:
+	case FOLDERS_REMOVE_REMOTE:
+	case FOLDERS_FORGET:
+	case FOLDERS_LEAVE:
+		break;
+	}
+	return false;
+}
+
+static char *
+copy_or_null(const char *s)
+{
+	return s != NULL ? mem_strdup(s) : NULL;
+}
+
+static void
+fill_folder(struct work *w, const struct folders_pair *p)
+{
+	if (p->base != NULL)
+		w->f = *p->base;
+	if (p->base != NULL && p->stale) {
+		w->f.uidvalidity = w->f.uidnext = 0;
+		w->f.modseq = w->f.messages = 0;
+	}
+	w->f.remote = mem_strdup(p->name);
+	w->f.local = mem_strdup(p->path);
+	w->f.mailboxid = copy_or_null(p->remote != NULL ? p->remote->mailboxid
+				      : p->base != NULL ? p->base->mailboxid
+							: NULL);
+}
+
+static int
+make_local(struct tour *t, const struct folders_pair *p, struct err *e)
+{
+	if (t->pass->options->dry_run)
+		return 0;
+	if (p->op == FOLDERS_CREATE_LOCAL)
+		return local_create(t->pass->sync, p->path, e);
+	if (p->op == FOLDERS_RENAME_LOCAL)
+		return local_rename(t->pass->sync, p->local->path, p->path, e);
+	return 0;
+}
+
+static int
+prepare(struct tour *t, struct work *w, struct err *e)
+{
+	struct state *s = t->pass->state;
+	const struct folders_pair *p = w->pair;
+
+	if (p->stale && state_forget_all(s, p->base->id, e) == -1)
+		return -1;
+	if (state_folder_put(s, &w->f, e) == -1)
+		return -1;
+	return state_uids(s, w->f.id, &w->known, e);
+}
+
+static int
+open_local(struct tour *t, struct work *w, struct err *e)
+{
+	/* -n: what would be made is empty yet. */
+	if (t->pass->options->dry_run && w->pair->op == FOLDERS_CREATE_LOCAL) {
+		tour_line(t, "create-folder", w->f.remote, w->f.local);
+		return 0;
+	}
+	if (make_local(t, w->pair, e) == -1 ||
+	    local_maildir(t->pass->sync, w->f.local, false, &w->md, e) == -1 ||
+	    local_list(&w->md, &w->list, e) == -1)
+		return -1;
+	maildir_sweep(&w->md, t->tag);
+	return local_keywords_read(&w->md, &w->kw, e);
+}
+
+static int
+make_works(struct tour *t, struct err *e)
+{
+	struct work *w;
+	struct err local;
+	size_t i;
+
+	t->works = mem_array(t->n_pairs + 1, sizeof(*t->works));
+	if (state_begin(t->pass->state, e) == -1)
+		return -1;
+	for (i = 0; i < t->n_pairs; i++) {
+		if (!is_work(&t->pairs[i]) || !tour_chosen(t, &t->pairs[i]))
+			continue;
+		w = &t->works[t->n++];
+		*w = (struct work){.pair = &t->pairs[i]};
+		uidset_init(&w->known);
+		w->md.tmp = w->md.new = w->md.cur = -1;
+		fill_folder(w, &t->pairs[i]);
+		if (prepare(t, w, e) == -1)
+			return -1;
+		if (open_local(t, w, &local) == -1)
+			tour_leave(t, w, &local);
+	}
+	return t->pass->options->dry_run ? (state_rollback(t->pass->state), 0)
+	                                 : state_commit(t->pass->state, e);
+}
+
+/* --- what the server tells --------------------------------------------------------- */
+
+/*
+ * A folder that was never synced and is empty here need not be looked at before
+ * its mail is pulled: unless messages may have been moved there, or some are
+ * not to be pulled.
+ */
+static bool
+is_direct(const struct tour *t, const struct work *w)
+{
+	const struct sync *y = t->pass->sync;
+	size_t i;
+
+	if (w->f.uidvalidity != 0 || w->list.n > 0 || w->pair->remote == NULL ||
+	    !w->pair->remote->has_status || w->pair->remote->uidvalidity == 0 ||
+	    y->plan.max_size > 0 || t->pass->options->dry_run)
+		return false;
+	for (i = 0; i < t->n_bases; i++)
+		if (t->bases[i].messages > 0)
+			return false;
+	return true;
+}
+
+static struct remote_question
+question(struct tour *t, struct work *w)
+{
+	bool fresh = w->f.uidvalidity == 0;
+
+	return (struct remote_question){.folder = w->f.remote,
+	    .base = fresh ? NULL : &w->f,
+	    .now = w->pair->remote,
+	    .known = &w->known,
+	    .keywords = tour_keywords(t, w),
+	    .sizes = true,
+	    .emailids = true,
+	    .full = fresh};
+}
+
+static int
+take_diff(struct tour *t, struct work *w, struct err *e)
+{
+	if (w->diff.error != NULL) {
+		tour_leave(t, w, w->diff.error);
+		return 0;
+	}
+	w->asked = true;
+	if (!w->diff.moved_ground || w->f.uidvalidity == 0)
+		return 0;
+	log_info("%s: UIDVALIDITY changed: its messages are recognised",
+	    w->f.remote);
+	uidset_clear(&w->known);
+	uidset_init(&w->known);
+	return t->pass->options->dry_run
+	           ? 0
+	           : state_forget_all(t->pass->state, w->f.id, e);
+}
+
+static int
+ask(struct tour *t, struct err *e)
+{
+	struct remote_question *q = mem_array(t->n + 1, sizeof(*q));
+	struct remote_diff *d = mem_array(t->n + 1, sizeof(*d));
+	struct work **works = mem_array(t->n + 1, sizeof(*works));
+	size_t i, n = 0;
+	int rv = 0;
+
+	for (i = 0; i < t->n; i++) {
+		struct work *w = &t->works[i];
+
+		if (w->left || (t->pass->options->dry_run &&
+				   w->pair->op == FOLDERS_CREATE_REMOTE))
+			continue;
+		w->direct = is_direct(t, w);
+		if (w->direct ||
+		    !(w->pair->remote_changed || w->f.uidvalidity == 0))
+			continue;
+		works[n] = w;
+		q[n++] = question(t, w);
+	}
+	if (n > 0)
+		rv = remote_diffs(t->pass->remote, q, n, d, e);
+	for (i = 0; i < n; i++) {
+		works[i]->diff = d[i];
+		if (rv == 0)
+			rv = take_diff(t, works[i], e);
+	}
+	free(works);
+	free(d);
+	free(q);
+	return rv;
+}
+
+int
+tour_look(struct tour *t, struct err *e)
+{
+	if (survey(t, e) == -1 || tour_remove_folders(t, e) == -1 ||
+	    make_works(t, e) == -1 || tour_create_folders(t, e) == -1)
+		return -1;
+	return ask(t, e);
+}

@@ -1,0 +1,158 @@
+/*
+ * One sync section in its own process.  Everything that may be opened is
+ * opened first; then the sandbox closes; only then does a byte come from the
+ * network.
+ */
+
+#include "worker.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "base/mem.h"
+#include "client/server.h"
+#include "os/file.h"
+#include "os/log.h"
+#include "os/sandbox.h"
+#include "os/stop.h"
+
+#define PASSES 5 /* until nothing is left that a pass can see only now */
+
+/* A folder that changed is held open: three descriptors each. */
+static void
+allow_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		return;
+	r.rlim_cur = r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static int
+enter_sandbox(const struct sync *y, const struct server *server, struct err *e)
+{
+	struct sandbox s = {0};
+	char *copy = mem_strdup(y->state), level[160];
+	int rv;
+
+	server_ports(server, &s);
+	words_init(&s.write);
+	words_init(&s.read);
+	words_add(&s.write, dirname(copy));
+	words_add(&s.write, y->maildir);
+	rv = sandbox_enter(&s, level, e);
+	if (rv == 0)
+		log_info("sandbox: %s", level);
+	words_clear(&s.write);
+	words_clear(&s.read);
+	free(copy);
+	return rv;
+}
+
+static uint64_t
+done(const struct pass *p)
+{
+	return p->pulled + p->pushed + p->flagged + p->moved + p->deleted;
+}
+
+/*
+ * What came in one pass may have been changed by a reader meanwhile, or been
+ * accepted without its UID: so again, until a pass has nothing to do.
+ */
+static int
+sync_all(struct pass *p, struct err *e)
+{
+	uint64_t before;
+	int i;
+
+	for (i = 0; i < PASSES; i++) {
+		before = done(p);
+		if (apply_pass(p, e) == -1)
+			return -1;
+		if (p->options->dry_run || done(p) == before)
+			break;
+	}
+	if (done(p) > 0)
+		log_info("%ju pulled, %ju pushed, %ju flags, %ju moved, %ju "
+			 "deleted",
+		    (uintmax_t)p->pulled, (uintmax_t)p->pushed,
+		    (uintmax_t)p->flagged, (uintmax_t)p->moved,
+		    (uintmax_t)p->deleted);
+	return 0;
+}
+
+static int
+run_with(struct pass *p, struct err *e)
+{
+	const struct account *a = &p->sync->account;
+	struct remote remote = {0};
+	struct server server;
+	struct link link;
+	int rv;
+
+	rv = server_open(&server, a, URL_IMAP, e);
+	if (rv == 0)
+		rv = enter_sandbox(p->sync, &server, e);
+	if (rv == 0) {
+		link_init(&link, a, server.url, server.tls, p->ask_fd);
+		p->remote = &remote;
+		rv = remote_open(&remote, &link, e);
+		if (rv == 0)
+			rv = sync_all(p, e);
+		remote_close(&remote);
+		p->remote = NULL;
+		link_clear(&link);
+	}
+	server_close(&server);
+	return rv;
+}
+
+/* The root, unless it was there and is missing: that is for the brake. */
+static int
+make_root(const struct sync *y, enum store_found found, struct err *e)
+{
+	return found == STORE_FOUND ? 0 : file_mkdirs(y->maildir, e);
+}
+
+int
+worker_run(void *arg, int ask_fd)
+{
+	const struct worker *w = arg;
+	struct pass p = {
+	    .sync = w->sync, .options = w->options, .ask_fd = ask_fd};
+	enum store_found found;
+	struct err e = {0};
+	int lock = -1, rv;
+
+	umask(077);
+	allow_descriptors();
+	rv = store_lock(w->sync->state, w->options->wait, &lock, &e);
+	if (rv == 0)
+		rv = state_open(w->sync->state, &found, &p.state, &e);
+	if (rv == 0)
+		rv = make_root(w->sync, found, &e);
+	if (rv == 0)
+		rv = run_with(&p, &e);
+	/* An end that was asked for is a good end. */
+	if (rv == -1 && stop_requested() && e.kind == ERR_TEMP)
+		rv = 0;
+	if (rv == -1) {
+		log_err(&e);
+		p.code = err_worse(err_exit(&e), p.code);
+	}
+	state_close(p.state);
+	if (fflush(stdout) == EOF || ferror(stdout))
+		p.code = err_worse(p.code, EX_IOERR);
+	if (lock != -1)
+		close(lock);
+	return p.code;
+}
