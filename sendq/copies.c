@@ -20,6 +20,7 @@
 #include "os/file.h"
 #include "os/log.h"
 #include "proto/smtp.h"
+#include "queue_parts.h"
 #include "report.h"
 
 #define SEEN ":2,S"
@@ -356,9 +357,9 @@ into_maildir(struct copies *c, struct message *m, bool late, struct span text,
 	return maildir_sync_places(&c->reports, e);
 }
 
-/* failed/ID.report: a later one replaces an earlier one. */
+/* failed/ID.report, by way of tmp/: a later one replaces an earlier one. */
 static int
-beside(struct message *m, struct span text, struct err *e)
+put_beside(struct message *m, struct span text, struct err *e)
 {
 	char name[QUEUE_ID + 16];
 	int fd, rv;
@@ -380,6 +381,19 @@ beside(struct message *m, struct span text, struct err *e)
 		rv = file_sync(m->queue->failed, m->queue->path, e);
 	if (rv == -1)
 		unlinkat(m->queue->tmp, name, 0);
+	return rv;
+}
+
+/* Who tidies the spool would take it for litter. */
+static int
+beside(struct message *m, struct span text, struct err *e)
+{
+	int lock, rv;
+
+	if (queue_lock(m->queue, true, true, &lock, e) == -1)
+		return -1;
+	rv = put_beside(m, text, e);
+	close(lock);
 	return rv;
 }
 
@@ -438,15 +452,14 @@ copies_report(struct copies *c, struct message *m, bool late, struct err *e)
  * meanwhile: a copy too many beats none.
  */
 static int
-place_again(struct maildir *d, const struct message *m, const char *name,
+place_again(struct maildir *d, const char *name, int64_t begun,
     const char *info, struct err *e)
 {
 	int rv = maildir_place(d, name, info, e);
 
 	if (rv == -1 || maildir_sync_places(d, e) == -1)
 		return -1;
-	return rv == 1 || now_s() - m->env.last < SWEPT_S ||
-	       maildir_has(d, name);
+	return rv == 1 || now_s() - begun < SWEPT_S || maildir_has(d, name);
 }
 
 static int
@@ -456,7 +469,8 @@ recover_copy(struct copies *c, struct message *m, struct err *e)
 
 	if (m->env.copying == NULL || m->env.copied || !c->has_sent)
 		return 0;
-	rv = place_again(&c->sent, m, m->env.copying, SEEN, e);
+	rv = place_again(
+	    &c->sent, m->env.copying, m->env.copying_at, SEEN, e);
 	if (rv == 1)
 		return message_note(m, EVENT_COPIED, NULL, 0, NULL, e);
 	if (rv == 0) {
@@ -469,14 +483,18 @@ recover_copy(struct copies *c, struct message *m, struct err *e)
 static int
 recover_report(struct copies *c, struct message *m, struct err *e)
 {
-	bool late;
-	int rv;
+	const char *name = m->env.reporting;
+	int rv = 0;
 
-	if (m->env.reporting == NULL || !c->has_reports)
+	if (name == NULL)
 		return 0;
-	late = is_of(m, COPY_LATE, m->env.reporting);
-	rv = place_again(&c->reports, m, m->env.reporting, NULL, e);
-	return rv == 1 ? told(m, late, e) : rv;
+	if (c->has_reports)
+		rv = place_again(
+		    &c->reports, name, m->env.reporting_at, NULL, e);
+	if (rv == 1)
+		return told(m, is_of(m, COPY_LATE, name), e);
+	/* Nobody was told by it: what there is to tell is told anew. */
+	return rv == 0 ? message_note(m, EVENT_REPORTED, NULL, 0, NULL, e) : rv;
 }
 
 int

@@ -89,8 +89,10 @@ struct envelope {
 	bool warned;     /* the sender was told that it is late */
 	char *copying;   /* owned; the sent copy's name, begun, or done; NULL */
 	bool copied;     /* and it is in its place */
+	int64_t copying_at;   /* when that name was recorded */
 	char *reporting; /* owned; a report's name, begun and not yet in its
 	                    * place; NULL */
+	int64_t reporting_at;
 	unsigned int reports; /* how often it was told that someone failed */
 	int64_t last;         /* time of the last event; created when none */
 	size_t history;       /* where the history begins, octets */

@@ -304,12 +304,14 @@ apply_message(struct envelope *env, const struct history *h)
 		break;
 	case EVENT_COPYING:
 		set_text(&env->copying, h->text);
+		env->copying_at = h->time;
 		break;
 	case EVENT_COPIED:
 		env->copied = true;
 		break;
 	case EVENT_REPORTING:
 		set_text(&env->reporting, h->text);
+		env->reporting_at = h->time;
 		break;
 	case EVENT_WARNED:
 		env->warned = true;

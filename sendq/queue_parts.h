@@ -3,13 +3,13 @@
 
 #include "queue.h"
 
-/* What queue.c and message.c share, and nobody else. */
+/* What queue.c, message.c and copies.c share, and nobody else. */
 #define QUEUE_NAME (QUEUE_ID + 8) /* "ID.report" and NUL */
 #define QUEUE_ENVELOPE_MAX (64u << 20)
 
 /*
- * The spool's lock: shared by those who accept a message or move one between
- * queue/ and failed/, alone by who tidies. Close *fd_r to unlock. -1: ERR_TEMP
+ * The spool's lock: shared by those who accept a message, move one between
+ * queue/ and failed/, or put a report there, alone by who tidies. Close *fd_r to unlock. -1: ERR_TEMP
  * when it is taken and we do not wait or are to stop.
  */
 int queue_lock(struct queue *, bool shared, bool wait, int *fd_r, struct err *);

@@ -5,6 +5,7 @@
 #include "copies.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "proto/smtp.h"
+#include "queue_parts.h"
 #include "tap.h"
 
 static char dir[] = "/tmp/copies.XXXXXX";
@@ -251,6 +253,99 @@ test_nobody(struct copies *c)
 	message_close(&m);
 }
 
+/* As if its history had been written so long ago. */
+static void
+age(struct message *m, int64_t seconds)
+{
+	m->env.copying_at -= seconds;
+	m->env.reporting_at -= seconds;
+}
+
+/* A name was recorded, and what it names was swept away before it was placed:
+ * days later, whatever was noted of the message in between. */
+static void
+test_swept(struct copies *c)
+{
+	struct message m, *list[1] = {&m};
+
+	make(&m, NULL);
+	note(&m, EVENT_SENT, 1, "250 ok");
+	note(&m, EVENT_COPYING, 0, "lost");
+	age(&m, 40 * 3600);
+	note(&m, EVENT_HOLD, 0, NULL);
+	is_int(copies_recover(c, &m, &e), 0, "a copy was swept away");
+	is_int(copies_sent(c, list, 1, &e), 0, "and is made again");
+	is_int(count("sent/cur"), 1, "there it is");
+	note(&m, EVENT_FAILED, 2, "550 no");
+	note(&m, EVENT_REPORTING, 0, "lost");
+	age(&m, 40 * 3600);
+	note(&m, EVENT_RELEASE, 0, NULL);
+	is_int(copies_recover(c, &m, &e), 0, "a report was swept away");
+	reopen(&m);
+	ok(m.env.reporting == NULL, "and that is known for good");
+	is_int(copies_report(c, &m, false, &e), 0, "it is made again");
+	is_int(count("in/new"), 1, "there it is");
+	message_remove(&m, &e);
+	message_close(&m);
+	empty("sent/cur");
+	empty("in/new");
+}
+
+/* The place for reports was taken out of the configuration meanwhile. */
+static void
+test_placeless(void)
+{
+	struct send none = {0};
+	struct message m;
+	struct copies c;
+
+	is_int(copies_open(&none, &c, &e), 0, "no Maildirs");
+	make(&m, NULL);
+	note(&m, EVENT_REPORTING, 0, "lost");
+	is_int(copies_recover(&c, &m, &e), 0, "a report begun elsewhere");
+	reopen(&m);
+	ok(m.env.reporting == NULL, "is given up for good");
+	note(&m, EVENT_FAILED, 1, "550 no");
+	note(&m, EVENT_REPORTING, 0, "lost");
+	is_int(copies_recover(&c, &m, &e), 0, "one about a failure");
+	ok(!m.env.rcpts[0].reported, "has told nobody");
+	is_int(copies_report(&c, &m, false, &e), 0, "it is made again");
+	is_int(count("state/failed"), 1, "beside the message");
+	message_remove(&m, &e);
+	message_close(&m);
+	copies_close(&c);
+}
+
+/* What lies in tmp/ is nobody's litter as long as the spool's lock is held. */
+static void
+test_tidied(void)
+{
+	struct send none = {0};
+	struct message m;
+	struct copies c;
+	int lock, status;
+	pid_t pid;
+
+	copies_open(&none, &c, &e);
+	make(&m, NULL);
+	note(&m, EVENT_FAILED, 1, "550 no");
+	is_int(queue_lock(&queue, false, false, &lock, &e), 0, "one tidies");
+	if ((pid = fork()) == 0) {
+		close(lock); /* it would hold it, too */
+		_exit(copies_report(&c, &m, false, &e) != 0);
+	}
+	clock_sleep(200, -1);
+	is_int(waitpid(pid, &status, WNOHANG), 0, "a report waits for that");
+	is_int(count("state/failed"), 0, "there is none");
+	close(lock);
+	is_int(waitpid(pid, &status, 0), pid, "then it comes");
+	is_int(status, 0, "as it should");
+	is_int(count("state/failed"), 1, "there it is");
+	message_remove(&m, &e);
+	message_close(&m);
+	copies_close(&c);
+}
+
 int
 main(void)
 {
@@ -270,6 +365,9 @@ main(void)
 	test_crash(&c);
 	test_reports(&c);
 	test_nobody(&c);
+	test_swept(&c);
+	test_placeless();
+	test_tidied();
 	copies_close(&c);
 	queue_close(&queue);
 	snprintf(state, sizeof(state), "rm -r %s", dir);
