@@ -126,6 +126,9 @@ batch_suspend(struct batch *b, struct outcome o, const struct err *e)
 	int64_t delay;
 	char in[32];
 
+	/* Sessions that end before they bring anything: no sooner than that. */
+	if (o.pace == PACE_NEXT)
+		o.pace = PACE_NORMAL;
 	if (o.pace == PACE_NORMAL && pauses > PAUSES_MOST)
 		pauses = PAUSES_MOST;
 	delay = retry_delay(o.pace, pauses + 1, arc4random());
@@ -210,7 +213,8 @@ batch_reserve(struct batch *b, uint64_t *got_r, struct err *e)
 	time_show_duration((next - now) * 1000, in);
 	log_info("the limit is reached: %" PRIu64 " recipients wait for %s",
 	    want - *got_r, in);
-	put_off(b, next, false, "the limit is reached");
+	/* No pause: another limit in the configuration ends it. */
+	b->waits = true;
 	cut(b, *got_r);
 	return 0;
 }

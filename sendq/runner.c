@@ -90,6 +90,8 @@ ask_standing(struct look *l, const struct send *s, struct need *n)
 	if (standing_paused(&st, l->now, batch_stamp(s), &n->waits, &why, &e) !=
 	    1)
 		n->waits = 0; /* the worker will say what is wrong */
+	if (n->waits < standing_room(&st, l->now))
+		n->waits = standing_room(&st, l->now);
 	free(why);
 	standing_clear(&st);
 }

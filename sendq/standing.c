@@ -408,6 +408,23 @@ standing_paused(struct standing *s, int64_t now, int64_t stamp,
 	return rv;
 }
 
+int64_t
+standing_room(struct standing *s, int64_t now)
+{
+	struct err ignored;
+	int64_t next = now;
+	struct page p;
+
+	if (s->n_limits == 0)
+		return now;
+	if (look(s, &p, &ignored) == 0) {
+		(void)page_tame(&p, now);
+		limit_room(s->limits, s->n_limits, p.sent, p.n, now, &next);
+	}
+	page_clear(&p);
+	return next;
+}
+
 unsigned int
 standing_pauses(struct standing *s)
 {

@@ -51,6 +51,12 @@ int standing_give_back(
     struct standing *, int64_t now, uint64_t n, struct err *);
 
 /*
+ * From when on the limits allow one more recipient: now, or later; INT64_MAX:
+ * never. Waits for no lock; now, too, when the file cannot be read.
+ */
+int64_t standing_room(struct standing *, int64_t now);
+
+/*
  * All mail of the account waits until then; login: its login was refused, and
  * the wait ends when `stamp` (what config_stamp() of the credentials' files
  * gave) is another. Text: why, for people.
