@@ -94,20 +94,20 @@ tell(struct batch *b, bool failed, bool late)
 		batch_worsen(b, EX_TEMPFAIL);
 }
 
-/* With the lock: what is to be done at once, and what is to be sent. */
+/* With the lock: what is to be mended, and what is to be sent. */
 static void
 take_up(struct batch *b, struct message *m, int64_t now)
 {
 	struct parcel *p = &b->parcels[b->n];
-	bool failed = false, doubt = false;
 	struct err e = {0};
+	bool doubt = false;
 
-	if (tend_message(b->send, &b->copies, m, now, &failed, &doubt, &e) ==
-	    -1)
+	if (tend_mend(b->send, &b->copies, m, now, &doubt, &e) == -1)
 		stick(b, m->id, &e);
-	tell(b, failed, doubt);
+	tell(b, false, doubt);
 	*p = (struct parcel){.message = m};
 	uidset_init(&p->rcpts);
+	uidset_init(&b->tried[b->n]);
 	if (b->waits || is_stuck(b, m->id))
 		return;
 	envelope_due(&m->env, now, &p->rcpts);
@@ -160,11 +160,20 @@ batch_take(struct batch *b, const char *id)
 
 /* --- sending ------------------------------------------------------------------- */
 
-/* What is settled leaves the parcels. Returns how many of it count for the
- * limits: sent, or perhaps. */
+/* Whether it counts for the limits: sent, or perhaps. What is still "sending"
+ * could not be recorded. */
+static bool
+is_used(const struct rcpt *r)
+{
+	return r->state == RCPT_SENT || r->state == RCPT_SENDING ||
+	       r->uncertain;
+}
+
+/* What is settled leaves the parcels. Returns how many of it count. */
 static uint64_t
 sort_out(struct batch *b, struct parcel *p, int64_t now)
 {
+	struct uidset *tried = &b->tried[p - b->parcels];
 	const struct envelope *env = &p->message->env;
 	const struct rcpt *r;
 	uint64_t it = 0, used = 0;
@@ -178,7 +187,8 @@ sort_out(struct batch *b, struct parcel *p, int64_t now)
 			continue;
 		r = &env->rcpts[number - 1];
 		uidset_del(&p->rcpts, number, number);
-		used += r->state == RCPT_SENT || r->uncertain;
+		uidset_add(tried, number, number);
+		used += is_used(r);
 		tell(b, r->state == RCPT_FAILED, r->state == RCPT_WAITING);
 	}
 	uidset_clear(&due);
@@ -216,6 +226,26 @@ try_again(struct batch *b, bool progress, const struct err *e)
 	return true;
 }
 
+/* The session broke off at a message of which nothing was recorded: it may well
+ * be the reason, and so was tried. */
+static void
+blame(struct batch *b)
+{
+	struct uidset *set;
+	uint64_t it = 0;
+	uint32_t number;
+	size_t i;
+
+	for (i = 0; i < b->n && uidset_empty(&b->parcels[i].rcpts); i++)
+		;
+	if (i == b->n || stop_requested() ||
+	    b->submit.last.scope == OUTCOME_ACCOUNT)
+		return;
+	set = &b->parcels[i].rcpts;
+	while (uidset_next(set, &it, &number))
+		uidset_add(&b->tried[i], number, number);
+}
+
 /* One session after the other, until all is settled or has to wait. */
 static uint64_t
 submit(struct batch *b, int64_t now)
@@ -230,6 +260,8 @@ submit(struct batch *b, int64_t now)
 		rv = submit_batch(&b->submit, b->parcels, b->n, &e);
 		for (i = 0; i < b->n; i++)
 			used += sort_out(b, &b->parcels[i], now);
+		if (rv == -1)
+			blame(b);
 		if (batch_count(b) < before)
 			batch_resume(b);
 		if (rv == -1 && !try_again(b, batch_count(b) < before, &e))
@@ -270,8 +302,27 @@ copy_all(struct batch *b)
 		return;
 	/* None of them is over as long as its copy lacks. */
 	for (i = 0; i < b->n; i++)
-		if (!list[i]->env.copied)
+		if (copies_lacking(&b->copies, list[i]))
 			stick(b, list[i]->id, &e);
+}
+
+/* When all was tried, and not when a stop came between. */
+static void
+age_all(struct batch *b, int64_t now)
+{
+	struct err e = {0};
+	bool failed;
+	size_t i;
+
+	for (i = 0; i < b->n && !stop_requested(); i++) {
+		failed = false;
+		if (is_stuck(b, b->held[i].id))
+			continue;
+		if (tend_age(b->send, &b->copies, &b->held[i], now,
+			&b->tried[i], &failed, &e) == -1)
+			stick(b, b->held[i].id, &e);
+		tell(b, failed, false);
+	}
 }
 
 static void
@@ -308,6 +359,7 @@ finish_all(struct batch *b)
 
 	for (i = 0; i < b->n; i++)
 		if (envelope_finished(&b->held[i].env) &&
+		    !copies_lacking(&b->copies, &b->held[i]) &&
 		    !is_stuck(b, b->held[i].id))
 			list[n++] = &b->held[i];
 	if (n == 0 || message_finish(list, n, &e) == 0)
@@ -316,21 +368,34 @@ finish_all(struct batch *b)
 		stick(b, list[i]->id, &e);
 }
 
+/* What came to nothing does so a second time: not again in this run. */
+static void
+put_down(struct batch *b)
+{
+	struct message *m;
+	size_t i;
+
+	for (i = 0; i < b->n; i++) {
+		m = &b->held[i];
+		if (!m->changed && !is_stuck(b, m->id))
+			words_add(&b->stuck, m->id);
+		uidset_clear(&b->parcels[i].rcpts);
+		uidset_clear(&b->tried[i]);
+		message_close(m);
+	}
+	b->n = 0;
+}
+
 void
 batch_flush(struct batch *b)
 {
-	size_t i;
-
 	if (b->n == 0)
 		return;
 	send_all(b);
+	age_all(b, now_s());
 	copy_all(b);
 	report_all(b);
 	sync_all(b);
 	finish_all(b);
-	for (i = 0; i < b->n; i++) {
-		uidset_clear(&b->parcels[i].rcpts);
-		message_close(&b->held[i]);
-	}
-	b->n = 0;
+	put_down(b);
 }

@@ -19,11 +19,13 @@ struct batch {
 	struct submit submit;
 	struct message held[BATCH_MAX]; /* opened and locked */
 	struct parcel parcels[BATCH_MAX];
-	size_t n;            /* of both */
+	struct uidset tried[BATCH_MAX]; /* owned; that session was theirs */
+	size_t n;                       /* of all three */
 	struct words stuck;  /* IDs with which something went wrong here */
 	unsigned int losses; /* sessions in a row that brought nothing */
 	int64_t stamp;       /* of the credentials: another, another login */
-	bool waits;          /* nothing more is sent: the account waits */
+	bool waits;          /* nothing more is sent: the account waits, or
+	                      * its limit is reached */
 	int code;            /* exit code so far */
 };
 

@@ -38,25 +38,37 @@ now_s(void)
 
 /* --- opening -------------------------------------------------------------- */
 
+/* 0; -1 with the keyword in front, unless another failed before. */
+static int
+open_one(const char *path, const char *keyword, struct maildir *d, bool *has_r,
+    struct err *e)
+{
+	struct err one;
+
+	if (path == NULL)
+		return 0;
+	if (maildir_open(path, true, d, &one) == -1) {
+		(void)err_prefix(&one, "%s", keyword);
+		if (e->kind == ERR_NONE)
+			*e = one;
+		return -1;
+	}
+	*has_r = true;
+	maildir_sweep(d, NO_TAG);
+	return 0;
+}
+
 int
 copies_open(const struct send *s, struct copies *c, struct err *e)
 {
+	int a, b;
+
 	*c = (struct copies){.send = s};
-	if (s->sent != NULL) {
-		if (maildir_open(s->sent, true, &c->sent, e) == -1)
-			return err_prefix(e, "sent");
-		c->has_sent = true;
-		maildir_sweep(&c->sent, NO_TAG);
-	}
-	if (s->failed_to != NULL) {
-		if (maildir_open(s->failed_to, true, &c->reports, e) == -1) {
-			copies_close(c);
-			return err_prefix(e, "failed-to");
-		}
-		c->has_reports = true;
-		maildir_sweep(&c->reports, NO_TAG);
-	}
-	return 0;
+	err_clear(e);
+	a = open_one(s->sent, "sent", &c->sent, &c->has_sent, e);
+	b = open_one(
+	    s->failed_to, "failed-to", &c->reports, &c->has_reports, e);
+	return a == -1 || b == -1 ? -1 : 0;
 }
 
 void
@@ -197,9 +209,8 @@ put_message(struct spool *s, const struct message *m, struct err *e)
 	return put_range(s, m->eml_fd, end, UINT64_MAX, e);
 }
 
-/* Whether there is something to copy, and it was not begun. */
-static bool
-wants_copy(const struct copies *c, const struct message *m)
+bool
+copies_lacking(const struct copies *c, const struct message *m)
 {
 	struct uidset sent;
 	bool any;
@@ -208,7 +219,14 @@ wants_copy(const struct copies *c, const struct message *m)
 	envelope_rcpts(&m->env, RCPT_SENT, &sent);
 	any = !uidset_empty(&sent);
 	uidset_clear(&sent);
-	return c->has_sent && any && m->env.copying == NULL && !m->env.copied;
+	return c->send->sent != NULL && any && !m->env.copied;
+}
+
+/* Whether there is something to copy, and it was not begun. */
+static bool
+wants_copy(const struct copies *c, const struct message *m)
+{
+	return c->has_sent && m->env.copying == NULL && copies_lacking(c, m);
 }
 
 /* tmp/NAME, not yet durable; the name that it will have. */
@@ -469,8 +487,7 @@ recover_copy(struct copies *c, struct message *m, struct err *e)
 
 	if (m->env.copying == NULL || m->env.copied || !c->has_sent)
 		return 0;
-	rv = place_again(
-	    &c->sent, m->env.copying, m->env.copying_at, SEEN, e);
+	rv = place_again(&c->sent, m->env.copying, m->env.copying_at, SEEN, e);
 	if (rv == 1)
 		return message_note(m, EVENT_COPIED, NULL, 0, NULL, e);
 	if (rv == 0) {

@@ -19,9 +19,16 @@ struct copies {
 	bool has_sent, has_reports;
 };
 
-/* Opens (and makes) the Maildirs: before the sandbox closes. */
+/*
+ * Opens (and makes) the Maildirs: before the sandbox closes. -1, of the first
+ * that could not be: mail may be sent nevertheless. What was sent then stays
+ * in the queue until a later run can make its copy, and reports go to failed/.
+ */
 int copies_open(const struct send *, struct copies *, struct err *);
 void copies_close(struct copies *);
+
+/* Whether it was sent to someone, and its copy is not in its place. */
+bool copies_lacking(const struct copies *, const struct message *);
 
 /* Ends what a crash left begun: locked message, at its opening. */
 int copies_recover(struct copies *, struct message *, struct err *);

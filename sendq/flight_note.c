@@ -109,13 +109,27 @@ flight_unsent(struct flight *f, struct txn *t, const struct uidset *set)
 	take_seats(t, set);
 }
 
+/* How long until it is too old: the last attempt is then, and no later. */
+static int64_t
+life(const struct flight *f, const struct txn *t)
+{
+	int64_t expire = f->s->send->expire / 1000;
+
+	return expire <= 0 ? INT64_MAX
+	                   : envelope_born(&flight_message(f, t)->env) +
+	                         expire - now_s();
+}
+
 static void
 defer(struct flight *f, struct txn *t, const struct uidset *set,
     enum outcome_pace pace, const char *text)
 {
 	char *names = who(f, t, set), ago[32];
 	int64_t delay = retry_delay(pace, attempts(f, t, set), arc4random());
+	int64_t left = life(f, t);
 
+	if (left > 0 && delay > left)
+		delay = left;
 	time_show_duration(delay * 1000, ago);
 	note(f, t, EVENT_DEFERRED, set, now_s() + delay, text);
 	log_warn("%s: %s: again in %s: %s", flight_message(f, t)->id, names,

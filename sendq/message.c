@@ -215,8 +215,10 @@ message_append(struct message *m, const struct history *event, struct err *e)
 		    "%s: history line too long", m->id);
 	if (rv == 0)
 		rv = append(m, buf_span(&line), e);
-	if (rv == 0)
+	if (rv == 0) {
 		envelope_apply(&m->env, &h);
+		m->changed = true;
+	}
 	buf_clear(&line);
 	return rv;
 }

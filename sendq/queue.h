@@ -93,6 +93,7 @@ struct message {
 	struct envelope env;
 	bool torn;    /* the file does not end with a newline */
 	bool dirty;   /* something was appended and not synced */
+	bool changed; /* something was appended since it was opened */
 	bool settled; /* for someone, before it was opened */
 };
 

@@ -31,19 +31,14 @@ has(const struct envelope *env, enum rcpt_state state)
 	return false;
 }
 
-/* When there is something about its age; INT64_MAX: never. */
+/* When its sender is told that it is late; INT64_MAX: never. That it is too
+ * old is seen when it was tried. */
 static int64_t
-age_next(const struct send *s, const struct envelope *env)
+late_from(const struct send *s, const struct envelope *env)
 {
-	int64_t next = INT64_MAX;
-
-	if (env->held || !has(env, RCPT_WAITING))
-		return next;
-	if (s->expire > 0)
-		next = envelope_born(env) + s->expire / 1000;
-	if (s->warn > 0 && !env->warned)
-		next = earlier(next, envelope_born(env) + s->warn / 1000);
-	return next;
+	if (env->held || !has(env, RCPT_WAITING) || s->warn <= 0 || env->warned)
+		return INT64_MAX;
+	return envelope_born(env) + s->warn / 1000;
 }
 
 /* Whether something was begun and not ended, or not begun when it should. */
@@ -68,16 +63,30 @@ tend_next(const struct send *s, const struct envelope *env, int64_t waits)
 
 	if (is_unfinished(s, env))
 		return 0;
-	return earlier(next < waits ? waits : next, age_next(s, env));
+	return earlier(next < waits ? waits : next, late_from(s, env));
 }
 
 bool
 tend_needed(const struct send *s, const struct envelope *env, int64_t now)
 {
-	return is_unfinished(s, env) || age_next(s, env) <= now;
+	return is_unfinished(s, env) || late_from(s, env) <= now;
 }
 
 /* --- doing it --------------------------------------------------------------- */
+
+/* After how many attempts, the one that a crash has ended included. */
+static unsigned int
+attempts(const struct envelope *env)
+{
+	unsigned int most = 0;
+	size_t i;
+
+	for (i = 0; i < env->n_rcpts; i++)
+		if (env->rcpts[i].state == RCPT_SENDING &&
+		    env->rcpts[i].attempts > most)
+			most = env->rcpts[i].attempts;
+	return most + 1;
+}
 
 /* We have its lock: whoever was sending it is dead. */
 static int
@@ -85,7 +94,8 @@ mend(const struct send *s, struct message *m, int64_t now, bool *doubt_r,
     struct err *e)
 {
 	struct uidset set;
-	int64_t at = now + retry_delay(PACE_DOUBT, 1, arc4random());
+	int64_t at =
+	    now + retry_delay(PACE_DOUBT, attempts(&m->env), arc4random());
 	int rv = 0;
 
 	uidset_init(&set);
@@ -126,10 +136,9 @@ expire_one(struct message *m, uint32_t number, const char *age, struct err *e)
 }
 
 static int
-expire(const struct send *s, struct message *m, int64_t now, bool *failed_r,
-    struct err *e)
+expire(const struct send *s, struct message *m, int64_t now,
+    const struct uidset *tried, bool *failed_r, struct err *e)
 {
-	struct uidset set;
 	uint64_t it = 0;
 	uint32_t number;
 	char age[32];
@@ -139,13 +148,12 @@ expire(const struct send *s, struct message *m, int64_t now, bool *failed_r,
 	    now < envelope_born(&m->env) + s->expire / 1000)
 		return 0;
 	time_show_duration(s->expire, age);
-	uidset_init(&set);
-	envelope_rcpts(&m->env, RCPT_WAITING, &set);
-	while (rv == 0 && uidset_next(&set, &it, &number)) {
+	while (rv == 0 && uidset_next(tried, &it, &number)) {
+		if (m->env.rcpts[number - 1].state != RCPT_WAITING)
+			continue;
 		*failed_r = true;
 		rv = expire_one(m, number, age, e);
 	}
-	uidset_clear(&set);
 	return rv;
 }
 
@@ -161,12 +169,19 @@ warn(const struct send *s, struct copies *c, struct message *m, int64_t now,
 }
 
 int
-tend_message(const struct send *s, struct copies *c, struct message *m,
-    int64_t now, bool *failed_r, bool *doubt_r, struct err *e)
+tend_mend(const struct send *s, struct copies *c, struct message *m,
+    int64_t now, bool *doubt_r, struct err *e)
 {
-	if (mend(s, m, now, doubt_r, e) == -1 ||
-	    copies_recover(c, m, e) == -1 ||
-	    expire(s, m, now, failed_r, e) == -1)
+	if (mend(s, m, now, doubt_r, e) == -1)
+		return -1;
+	return copies_recover(c, m, e);
+}
+
+int
+tend_age(const struct send *s, struct copies *c, struct message *m, int64_t now,
+    const struct uidset *tried, bool *failed_r, struct err *e)
+{
+	if (expire(s, m, now, tried, failed_r, e) == -1)
 		return -1;
 	return warn(s, c, m, now, e);
 }

@@ -63,7 +63,8 @@ test_next(void)
 	next(&plain, "1001 deferred 1:2 1500 450 no .\n1400 warned .\n", 0,
 	    1500, "and told");
 	next(&plain, "1001 deferred 1:2 7000 450 no .\n1400 warned .\n", 0,
-	    6000, "too old");
+	    7000, "too old, but not before it is tried once more");
+	next(&plain, "1400 warned .\n", 9000, 9000, "nor for its account");
 	next(&plain, "1001 hold .\n", 0, INT64_MAX, "held");
 	next(&plain, "1001 sending 1:2 .\n", 9000, 0, "left in doubt");
 	next(&plain, "1001 sent 1:2 250 ok .\n", 9000, 0, "all is over");
@@ -94,7 +95,7 @@ test_needed(void)
 	needed(&plain, "", 1399, false, "young");
 	needed(&plain, "", 1400, true, "late");
 	needed(&plain, "1400 warned .\n", 5999, false, "told");
-	needed(&plain, "1400 warned .\n", 6000, true, "too old");
+	needed(&plain, "1400 warned .\n", 6000, false, "too old: tried first");
 	needed(&plain, "1001 hold .\n", 9000, false, "held");
 	needed(&plain, "1001 sending 1 .\n", 1001, true, "in doubt");
 }
