@@ -85,12 +85,12 @@ struct envelope {
 	int64_t due; /* not before */
 
 	/* of the history */
-	bool held;       /* --hold, or `uncertain hold` */
-	bool warned;     /* the sender was told that it is late */
-	char *copying;   /* owned; the sent copy's name, begun, or done; NULL */
-	bool copied;     /* and it is in its place */
-	int64_t copying_at;   /* when that name was recorded */
-	char *reporting; /* owned; a report's name, begun and not yet in its
+	bool held;     /* --hold, or `uncertain hold` */
+	bool warned;   /* the sender was told that it is late */
+	char *copying; /* owned; the sent copy's name, begun, or done; NULL */
+	bool copied;   /* and it is in its place */
+	int64_t copying_at; /* when that name was recorded */
+	char *reporting;    /* owned; a report's name, begun and not yet in its
 	                    * place; NULL */
 	int64_t reporting_at;
 	unsigned int reports; /* how often it was told that someone failed */

@@ -117,9 +117,13 @@ run(struct batch *b, uint64_t due, int ask_fd, struct err *e)
 		server_close(&server);
 		return -1;
 	}
-	rv = copies_open(b->send, &b->copies, e);
-	if (rv == 0)
-		rv = enter_sandbox(b, &server, e);
+	if (copies_open(b->send, &b->copies, e) == -1) {
+		log_error("%s; mail is sent, and stays in the queue until "
+			  "there is a copy of it",
+		    e->text);
+		batch_worsen(b, err_exit(e));
+	}
+	rv = enter_sandbox(b, &server, e);
 	if (rv == 0) {
 		submit_init(
 		    &b->submit, b->send, server.url, server.tls, ask_fd);

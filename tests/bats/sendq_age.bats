@@ -1,0 +1,198 @@
+#!/usr/bin/env bats
+# What becomes of mail that is late, or too old, or whose account waits: nothing
+# fails that was not tried, and nothing is told that is over a moment later.
+
+bats_require_minimum_version 1.5.0
+load helper
+load peer
+
+setup() {
+	setup_env
+	cd "$BATS_TEST_TMPDIR" || return
+	SPOOL=$XDG_STATE_HOME/mailroom/sendq
+	PIDS=()
+	mkdir -p sink "$XDG_CONFIG_HOME/mailroom"
+	away
+}
+
+teardown() {
+	local pid
+	peer_stop
+	for pid in "${PIDS[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+}
+
+# PORT [LINE]...: the configuration.
+config() {
+	local port=$1
+	shift
+	cat >"$XDG_CONFIG_HOME/mailroom/config" <<-END
+		account q
+		    address ada@example.org
+		    smtp submission+plain://127.0.0.1:$port
+		    auth none
+		send q
+		    queue-only
+		    failed-to $PWD/in
+	END
+	[ $# -eq 0 ] || printf '    %s\n' "$@" >>"$XDG_CONFIG_HOME/mailroom/config"
+}
+
+# [LINE]...: there is no server.
+away() {
+	config 1 "$@"
+}
+
+# [LINE]...: there is one, which takes all, or refuses by the name.
+here() {
+	if [ ! -e sink.port ]; then
+		"$BUILD/tests/peer/sink" -p sink.port sink 3>&- >/dev/null &
+		PIDS+=($!)
+		await test -s sink.port
+	fi
+	config "$(<sink.port)" "$@"
+}
+
+post() {
+	printf 'Subject: x\n\nbody\n' | "$SENDQ" "$@" 3>&-
+}
+
+# SECONDS STATUS: a run, so much later.
+run_later() {
+	LD_PRELOAD=$BUILD/tests/fault/later.so LATER=$1 \
+		expect "$2" "$SENDQ" --run
+}
+
+in_queue() {
+	find "$SPOOL/queue" -name '*.env' | wc -l
+}
+
+arrived() {
+	find sink -type f | wc -l
+}
+
+reports() {
+	[ ! -e in ] || maildir_count in
+}
+
+@test "off for a night, or for a week: it goes out, and nothing is told" {
+	post a@example.net
+	here
+	run_later 40000 0
+	assert_eq 1 "$(arrived)"
+	assert_eq 0 "$(reports)"
+	post b@example.net
+	run_later 600000 0
+	assert_eq 2 "$(arrived)"
+	assert_eq 0 "$(reports)"
+	assert_eq 0 "$(in_queue)"
+}
+
+@test "a server that is away: late is told once, and nothing fails for it" {
+	post a@example.net
+	run_later 20000 75
+	assert_eq 1 "$(reports)"
+	grep -q '^Action: delayed' in/new/*
+	run_later 600000 75
+	run_later 700000 75
+	assert_eq 1 "$(reports)"
+	assert_eq 1 "$(in_queue)"
+	here
+	run_later 800000 0
+	assert_eq 1 "$(arrived)"
+	assert_eq 1 "$(reports)"
+}
+
+@test "too old, tried and refused once more: it fails with that" {
+	here
+	post later-a@example.net good@example.net
+	run_later 600000 69
+	assert_eq 1 "$(arrived)"
+	assert_eq 0 "$(in_queue)"
+	assert_eq 1 "$(reports)"
+	grep -q '^Action: failed' in/new/*
+	assert_contains "$stderr" "expired after"
+}
+
+@test "what is over the limit waits: it does not fail, whatever its age" {
+	here 'limit 1/day'
+	post a@example.net
+	post b@example.net
+	run_later 600000 0
+	assert_eq 1 "$(arrived)"
+	assert_eq 1 "$(in_queue)"
+	# No account pauses for that: a higher limit counts at once.
+	run_later 600001 0
+	assert_eq 1 "$(arrived)"
+	here 'limit 2/day'
+	run_later 600002 0
+	assert_eq 2 "$(arrived)"
+	assert_eq 0 "$(in_queue)"
+}
+
+@test "a session that is over before it brings anything: not at once again" {
+	peer_script cap <<-'END'
+		S: 220 x
+		C: EHLO *
+		S: 250 x
+		C: MAIL *
+		S: 421 4.7.0 too many messages per connection
+		connect
+		S: 220 x
+		C: EHLO *
+		S: 250 x
+		C: MAIL *
+		S: 421 4.7.0 too many messages per connection
+	END
+	peer_start cap
+	config "$PEER_PORT"
+	post a@example.net
+	expect 75 "$SENDQ" --run
+	assert_contains "$stderr" "again in "
+	refute grep -q "again in 0" <<<"$stderr"
+	assert_eq 1 "$(in_queue)"
+}
+
+@test "a report begun for a place that is no more: it ends" {
+	post a@example.net
+	env=$(echo "$SPOOL"/queue/*.env)
+	echo "$(date +%s) deferred 1 2000000000 450 no ." >>"$env"
+	echo "$(date +%s) reporting lost ." >>"$env"
+	here 'warn 0'
+	sed -i /failed-to/d "$XDG_CONFIG_HOME/mailroom/config"
+	expect 0 timeout 20 "$SENDQ" --run
+	assert_eq 1 "$(in_queue)"
+}
+
+@test "the Maildir for copies is away: mail goes out, its copy comes later" {
+	: >blocked
+	here "sent $PWD/blocked"
+	post a@example.net
+	run --separate-stderr timeout 20 "$SENDQ" --run
+	[[ $status =~ ^(73|74)$ ]] || fail "exit $status: $stderr"
+	assert_contains "$stderr" "sent: "
+	assert_eq 1 "$(arrived)"
+	assert_eq 1 "$(in_queue)"
+	rm blocked
+	expect 0 "$SENDQ" --run
+	assert_eq 1 "$(arrived)"
+	assert_eq 1 "$(maildir_count blocked)"
+	assert_eq 0 "$(in_queue)"
+}
+
+@test "sent, and that cannot be recorded: it counts for the limit" {
+	here 'limit 1/day'
+	post a@example.net
+	cp -r "$SPOOL" fresh
+	for ((i = 1; i < 60; i++)); do
+		rm -rf "$SPOOL" sink/*
+		cp -r fresh "$SPOOL"
+		run "$BUILD/tests/fault/fault" -e "ENOSPC@$i?" -- "$SENDQ" --run
+		! grep -q 'cannot record "sent"' <<<"$output" || break
+	done
+	assert_contains "$output" 'cannot record "sent"'
+	assert_eq 1 "$(arrived)"
+	refute grep -q ' back ' "$SPOOL/accounts/q"
+}
