@@ -237,21 +237,26 @@ account() {
 }
 
 @test "-1: 64 messages a run, of all folders, or the limit" {
+	feed "$U" INBOX 100 300
+	for proto in pop3 imap; do
+		fetch_quietly $proto -1 in
+		assert_eq 64 "$(maildir_count in)"
+		fetch_quietly $proto --once in
+		assert_eq 100 "$(maildir_count in)"
+		rm -rf in
+	done
+	rm -rf "$(on_server)"
 	feed "$U" INBOX 60 300
 	feed "$U" Two 9 300
-	fetch_quietly imap -1 -o 'from=imap INBOX Two' -o keep=never in
-	assert_eq 64 "$(maildir_count in)"
-	server_has 0
-	fetch_quietly imap --once -o 'from=imap INBOX Two' in
-	assert_eq 69 "$(maildir_count in)"
-
-	feed "$U" INBOX 70 300
-	fetch_quietly pop3 -1 -o 'limit=messages 3' b
-	assert_eq 3 "$(maildir_count b)"
-	fetch_quietly pop3 -1 -o 'limit=messages 100' b
-	assert_eq 67 "$(maildir_count b)"
-	fetch_quietly pop3 -1 b
-	assert_eq 70 "$(maildir_count b)"
+	fetch_quietly imap -1 -o 'from=imap INBOX Two' two
+	assert_eq 64 "$(maildir_count two)"
+	fetch_quietly imap -1 -o 'from=imap INBOX Two' two
+	assert_eq 69 "$(maildir_count two)"
+	fetch_quietly pop3 -1 -o 'limit=messages 3' few
+	assert_eq 3 "$(maildir_count few)"
+	feed "$U" INBOX 40 300
+	fetch_quietly pop3 -1 -o 'limit=messages 90' few
+	assert_eq 67 "$(maildir_count few)"
 }
 
 # --- what stays on the server -----------------------------------------------
@@ -768,17 +773,6 @@ socks5() {
 			-o 'password-command=printf pw' "$(url imap)" c
 		assert_status 74
 	fi
-}
-
-@test "-1: one batch at most, and again" {
-	feed "$U" INBOX 100 300
-	for proto in pop3 imap; do
-		fetch_quietly $proto -1 in
-		assert_eq 64 "$(maildir_count in)"
-		fetch_quietly $proto --once in
-		assert_eq 100 "$(maildir_count in)"
-		rm -rf in
-	done
 }
 
 @test "-q: errors only; none: reports, too; -v narrates; -vv shows the dialogue" {
