@@ -232,16 +232,28 @@ start_manager() {
 	fail "no manager: $(<"$BATS_TEST_TMPDIR/manager")"
 }
 
-teardown() {
-	local g
-	stop_servers
-	[ -n "${GROUPS_MADE-}" ] || return 0
-	# It goes at once, and leaves what it started.
-	[ -z "${MANAGER-}" ] || kill -s RTMIN+24 "$MANAGER" || true
-	wait
+# Ends the manager and whatever it started: all that is in its groups.
+end_manager() {
+	local g pids
+	for _ in {1..100}; do
+		pids=
+		for g in $GROUPS_MADE; do
+			[ ! -d "$g" ] || pids+=" $(find "$g" -name cgroup.procs \
+				-exec cat {} + | tr '\n' ' ')"
+		done
+		[ -n "${pids// /}" ] || break
+		# shellcheck disable=SC2086 # numbers
+		kill -KILL $pids 2>/dev/null || true
+		sleep 0.05
+	done
 	for g in $GROUPS_MADE; do
 		[ ! -d "$g" ] || find "$g" -depth -type d -exec rmdir {} +
 	done
+}
+
+teardown() {
+	[ -z "${GROUPS_MADE-}" ] || end_manager
+	stop_servers
 }
 
 # SERVICE...: as installed, but with the programs in ~/bin.

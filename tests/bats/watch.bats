@@ -490,14 +490,18 @@ more_than() {
 term_at_random() {
 	local i n last=0 between=0 options=()
 	RANDOM=20240601
-	for ((i = 0; i < 10 && last < 2000; i++)); do
+	for ((i = 0; i < 10 && last < 5000; i++)); do
 		options=("$@")
 		[ $((i % 2)) -eq 0 ] || options+=(-w)
 		start "$FETCHD" -c config "${options[@]}"
 		await catches_term
 		# Half of them anywhere, the others in the thick of it.
-		[ $((i / 2 % 2)) -eq 0 ] || await more_than "$last"
-		sleep "0.$((RANDOM % 2))$((RANDOM % 10))"
+		if [ $((i / 2 % 2)) -eq 0 ]; then
+			sleep "0.$((RANDOM % 2))$((RANDOM % 10))"
+		else
+			await more_than "$last"
+			sleep "0.0$((RANDOM % 5))"
+		fi
 		kill -TERM "$PID" 2>/dev/null || true # all was fetched
 		ends 0 2000
 		[ ! -s said ] || fail "said: $(<said)"
@@ -505,28 +509,28 @@ term_at_random() {
 		no_litter
 		n=$(maildir_count in)
 		[ "$n" -ge "$last" ]
-		[ "$n" -eq "$last" ] || [ "$n" -eq 2000 ] || between=$((between + 1))
+		[ "$n" -eq "$last" ] || [ "$n" -eq 5000 ] || between=$((between + 1))
 		last=$n
 	done
 	# Else this says nothing.
 	[ $between -ge 2 ] || fail "never ended in the middle"
 	run "$FETCHD" -c config "$@"
 	assert_status 0
-	assert_eq 2000 "$(maildir_count in)"
+	assert_eq 5000 "$(maildir_count in)"
 	all_here INBOX
 	no_litter
 }
 
 @test "SIGTERM at any moment of a large fetch: IMAP" {
 	start_dovecot
-	feed u INBOX 2000 '~6000'
+	feed u INBOX 5000 '~6000'
 	config
 	term_at_random
 }
 
 @test "SIGTERM at any moment of a large fetch: POP3" {
 	start_dovecot
-	feed u INBOX 2000 '~6000'
+	feed u INBOX 5000 '~6000'
 	config
 	term_at_random -o from=pop3
 }
