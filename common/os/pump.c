@@ -24,14 +24,16 @@
 
 #define STEP ((size_t)65536)   /* bytes of one read, or of one deflate */
 #define TRACE_LINE 250         /* bytes of a line that are shown */
-#define TRACE_BODY (16 * 1024) /* bytes shown of what is not asked again */
+#define TRACE_BODY (16 * 1024) /* bytes shown of what is not asked again, */
+#define TRACE_SENT (64 * 1024) /* and of what is not answered */
 #define HIDDEN 8               /* bytes by which a secret is known again */
 
 struct pump_trace {
 	struct buf in, out; /* lines not yet ended */
 	struct buf hidden;  /* how secrets begin that were not shown; lines */
 	bool secret;        /* a part of `out` is */
-	size_t shown;       /* bytes since we last sent something */
+	size_t shown;       /* bytes since we last sent something, */
+	size_t sent;        /* or since something came */
 };
 
 static size_t
@@ -169,17 +171,20 @@ log_login(struct pump_trace *t, struct span sent)
 static void
 trace_line(struct pump_trace *t, char direction, struct buf *line)
 {
-	bool was = t->shown > TRACE_BODY;
+	bool was = t->shown > TRACE_BODY, had = t->sent > TRACE_SENT;
 	struct span shown;
 
 	if (direction == '>') {
 		t->shown = 0;
+		t->sent += line->len + 1;
 		if (t->secret)
 			log_login(t, buf_span(line));
-		else
-			log_wire('>', buf_span(line));
+		else if (!had)
+			log_wire('>', t->sent > TRACE_SENT ? span_of("...")
+							   : buf_span(line));
 		t->secret = false;
 	} else {
+		t->sent = 0;
 		t->shown += line->len + 1;
 		shown = buf_span(line);
 		if (t->shown > TRACE_BODY)
