@@ -189,14 +189,16 @@ sort_out(struct batch *b, struct parcel *p, int64_t now)
 		uidset_del(&p->rcpts, number, number);
 		uidset_add(tried, number, number);
 		used += is_used(r);
-		tell(b, r->state == RCPT_FAILED, r->state == RCPT_WAITING);
+		/* What waits for the time it was given is not late. */
+		tell(b, r->state == RCPT_FAILED,
+		    r->state == RCPT_WAITING && r->next != env->hold_until);
 	}
 	uidset_clear(&due);
 	return used;
 }
 
 static bool
-connect(struct batch *b)
+open_session(struct batch *b)
 {
 	struct err e;
 
@@ -255,8 +257,8 @@ submit(struct batch *b, int64_t now)
 	size_t i;
 	int rv;
 
-	while (
-	    (before = batch_count(b)) > 0 && !stop_requested() && connect(b)) {
+	while ((before = batch_count(b)) > 0 && !stop_requested() &&
+	       open_session(b)) {
 		rv = submit_batch(&b->submit, b->parcels, b->n, &e);
 		for (i = 0; i < b->n; i++)
 			used += sort_out(b, &b->parcels[i], now);

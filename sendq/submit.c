@@ -36,12 +36,18 @@ submit_clear(struct submit *s)
 	link_clear(&s->link);
 }
 
-int64_t
-submit_patience(const struct submit *s, enum smtp_cmd cmd)
+static int64_t
+patience(const struct submit *s, unsigned int seconds)
 {
 	int64_t ms = s->send->account.timeout;
 
-	return ms != TIMEOUT_DEFAULT ? ms : (int64_t)smtp_seconds(cmd) * 1000;
+	return ms != TIMEOUT_DEFAULT ? ms : (int64_t)seconds * 1000;
+}
+
+int64_t
+submit_patience(const struct submit *s, enum smtp_cmd cmd)
+{
+	return patience(s, smtp_seconds(cmd));
 }
 
 /* --- logging in ------------------------------------------------------------ */
@@ -144,9 +150,7 @@ begin(struct submit *s)
 	const struct smtp_caps *caps = &s->smtp.caps;
 
 	s->link.pump.secret = false;
-	s->link.pump.timeout = submit_patience(s, SMTP_DATA);
-	if (s->link.pump.timeout == smtp_seconds(SMTP_DATA) * 1000)
-		s->link.pump.timeout = SMTP_BLOCK_SECONDS * 1000;
+	s->link.pump.timeout = patience(s, SMTP_BLOCK_SECONDS);
 	s->link.token_renewed = false;
 	s->limit = s->send->session_messages;
 	if (caps->mail_max > 0 && caps->mail_max < s->limit)

@@ -158,8 +158,8 @@ expire(const struct send *s, struct message *m, int64_t now,
 }
 
 static int
-warn(const struct send *s, struct copies *c, struct message *m, int64_t now,
-    struct err *e)
+tell_late(const struct send *s, struct copies *c, struct message *m,
+    int64_t now, struct err *e)
 {
 	if (s->warn <= 0 || m->env.held || m->env.warned ||
 	    !has(&m->env, RCPT_WAITING) ||
@@ -183,5 +183,5 @@ tend_age(const struct send *s, struct copies *c, struct message *m, int64_t now,
 {
 	if (expire(s, m, now, tried, failed_r, e) == -1)
 		return -1;
-	return warn(s, c, m, now, e);
+	return tell_late(s, c, m, now, e);
 }
