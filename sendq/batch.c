@@ -228,8 +228,8 @@ try_again(struct batch *b, bool progress, const struct err *e)
 	return true;
 }
 
-/* The session broke off at a message of which nothing was recorded: it may well
- * be the reason, and so was tried. */
+/* One session after the other broke off at a message of which nothing was
+ * recorded: it may well be the reason, and so was tried. */
 static void
 blame(struct batch *b)
 {
@@ -240,8 +240,9 @@ blame(struct batch *b)
 
 	for (i = 0; i < b->n && uidset_empty(&b->parcels[i].rcpts); i++)
 		;
-	if (i == b->n || stop_requested() ||
-	    b->submit.last.scope == OUTCOME_ACCOUNT)
+	if (i == b->n || b->losses < LOSSES_MAX || stop_requested() ||
+	    b->submit.last.scope == OUTCOME_ACCOUNT ||
+	    b->submit.last.pace == PACE_NEXT)
 		return;
 	set = &b->parcels[i].rcpts;
 	while (uidset_next(set, &it, &number))
@@ -262,12 +263,12 @@ submit(struct batch *b, int64_t now)
 		rv = submit_batch(&b->submit, b->parcels, b->n, &e);
 		for (i = 0; i < b->n; i++)
 			used += sort_out(b, &b->parcels[i], now);
-		if (rv == -1)
-			blame(b);
 		if (batch_count(b) < before)
 			batch_resume(b);
-		if (rv == -1 && !try_again(b, batch_count(b) < before, &e))
+		if (rv == -1 && !try_again(b, batch_count(b) < before, &e)) {
+			blame(b);
 			break;
+		}
 	}
 	return used;
 }

@@ -139,19 +139,23 @@ reports() {
 		S: 250 x
 		C: MAIL *
 		S: 421 4.7.0 too many messages per connection
+		C: QUIT
 		connect
 		S: 220 x
 		C: EHLO *
 		S: 250 x
 		C: MAIL *
 		S: 421 4.7.0 too many messages per connection
+		C: QUIT
 	END
 	peer_start cap
 	config "$PEER_PORT"
 	post a@example.net
 	expect 75 "$SENDQ" --run
-	assert_contains "$stderr" "again in "
-	refute grep -q "again in 0" <<<"$stderr"
+	peer_wait
+	# "TIME pause UNTIL ..."
+	read -r now _ until _ <"$SPOOL/accounts/q"
+	[ $((until - now)) -ge 45 ] || fail "$stderr"
 	assert_eq 1 "$(in_queue)"
 }
 
@@ -195,4 +199,39 @@ reports() {
 	assert_contains "$output" 'cannot record "sent"'
 	assert_eq 1 "$(arrived)"
 	refute grep -q ' back ' "$SPOOL/accounts/q"
+}
+
+@test "killed while sending, for the third time: it rests longer than at first" {
+	post a@example.net
+	env=$(echo "$SPOOL"/queue/*.env)
+	for _ in 1 2; do
+		echo "$(date +%s) uncertain 1 1000 who knows ." >>"$env"
+	done
+	echo "$(date +%s) sending 1 ." >>"$env"
+	expect 75 "$SENDQ" --run
+	read -r now what _ until _ < <(tail -n 1 "$env")
+	assert_eq uncertain "$what"
+	[ $((until - now)) -ge 7200 ] || fail "$((until - now)) s"
+}
+
+# N: a server that breaks off at MAIL, so often.
+breaks_off() {
+	for ((i = 0; i < $1; i++)); do
+		[ "$i" = 0 ] || echo connect
+		printf '%s\n' 'S: 220 x' 'C: EHLO *' 'S: 250 x' 'C: MAIL *' close
+	done | peer_script breaks
+	peer_start breaks
+	config "$PEER_PORT" 'warn 0'
+}
+
+@test "too old, and sessions break off at it: once is chance, twice is enough" {
+	post a@example.net
+	post b@example.net
+	breaks_off 1
+	run_later 600000 75
+	assert_eq 2 "$(in_queue)"
+	breaks_off 2
+	run_later 700000 69
+	assert_contains "$stderr" "expired after"
+	assert_eq 1 "$(in_queue)"
 }
