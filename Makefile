@@ -29,7 +29,7 @@ SENDQ =	face envelope history mime_field mime_walk mime_code mime \
 	standing_page standing options options_keys when aliases accept_input \
 	accept_body accept_rcpts accept_intake accept report copies tend \
 	cargo submit flight flight_note flight_write flight_read flight_run \
-	batch_account batch worker runner watch list list_show list_log \
+	batch batch_account worker runner watch list list_show list_log \
 	list_change smtpd smtpd_data main
 
 SYNCD =	plan options state local local_name local_keywords local_files folders \

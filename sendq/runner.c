@@ -265,8 +265,9 @@ detach(void)
 }
 
 static int
-background(struct runner *r, int64_t due)
+background(const struct runner *r, int64_t due)
 {
+	struct runner own = *r;
 	struct queue q;
 	struct err e;
 	int64_t ms = (due - clock_wall_us() / 1000000) * 1000;
@@ -283,8 +284,8 @@ background(struct runner *r, int64_t due)
 		log_err(&e);
 		return err_exit(&e);
 	}
-	r->queue = &q;
-	return runner_run(r);
+	own.queue = &q;
+	return runner_run(&own);
 }
 
 void

@@ -23,7 +23,6 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/lock.h"
-#include "standing_page.h"
 
 #define LONG_FILE ((size_t)64 << 10) /* it is written anew, shorter */
 #define NAME_BYTES 200               /* of the encoded name; then its digest */

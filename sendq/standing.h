@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "queue.h"
+#include "standing_page.h"
 
 /*
  * How an account stands with its provider: what was sent in the last day, for
@@ -15,11 +16,6 @@
  * made under a lock and is durable: -1 where it could not be (ERR_TEMP: a stop
  * was asked for while another had the lock). A damaged line is as none.
  */
-struct limit {
-	int64_t seconds; /* 60, 3600, 86400 */
-	uint64_t n;      /* recipients in any such span */
-};
-
 struct standing {
 	struct queue *queue;        /* borrowed */
 	char *account;              /* owned */
@@ -88,20 +84,5 @@ int standing_paused(struct standing *, int64_t now, int64_t stamp,
  */
 uint64_t standing_size(struct standing *);
 int standing_set_size(struct standing *, uint64_t size, struct err *);
-
-/* --- the pure part ------------------------------------------------------ */
-
-struct sent_count {
-	int64_t time;
-	uint64_t n; /* recipients */
-};
-
-/*
- * How many more recipients the limits allow now, given what was sent (oldest
- * first), and from when on one more is allowed (INT64_MAX: never; now, if the
- * result is not 0). What was sent at t counts before t + seconds.
- */
-uint64_t limit_room(const struct limit *, size_t n_limits,
-    const struct sent_count *, size_t n, int64_t now, int64_t *next_r);
 
 #endif

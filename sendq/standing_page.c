@@ -11,6 +11,7 @@
 
 #include "base/enc.h"
 #include "base/mem.h"
+#include "envelope.h"
 
 #define DAY 86400
 #define SKEW 300 /* s; a clock that was set back by less was only adjusted */

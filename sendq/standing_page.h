@@ -1,8 +1,22 @@
 #ifndef SENDQ_STANDING_PAGE_H
 #define SENDQ_STANDING_PAGE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/buf.h"
-#include "standing.h"
+#include "base/span.h"
+
+struct limit {
+	int64_t seconds; /* 60, 3600, 86400 */
+	uint64_t n;      /* recipients in any such span */
+};
+
+struct sent_count {
+	int64_t time;
+	uint64_t n; /* recipients */
+};
 
 /*
  * What is written of an account: text to be appended to, whose replay is the
@@ -32,6 +46,14 @@ struct page {
 	bool torn;     /* the last line has no end */
 	size_t size;   /* octets */
 };
+
+/*
+ * How many more recipients the limits allow now, given what was sent (oldest
+ * first), and from when on one more is allowed (INT64_MAX: never; now, if the
+ * result is not 0). What was sent at t counts before t + seconds.
+ */
+uint64_t limit_room(const struct limit *, size_t n_limits,
+    const struct sent_count *, size_t n, int64_t now, int64_t *next_r);
 
 #define PAGE_MAX ((size_t)4 << 20) /* octets */
 
