@@ -17,6 +17,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/log.h"
+#include "standing.h"
 
 #define OUT_MAX (64u << 20)
 
@@ -219,8 +220,16 @@ list_object(struct buf *out, const struct message *m, int64_t now)
 
 /* --- for people ------------------------------------------------------- */
 
+/* An account, and until when all its mail waits; 0: it does not. */
+struct pause {
+	char *account, *why; /* owned */
+	int64_t until;
+};
+
 struct table {
-	struct buf out; /* owned */
+	struct buf out;       /* owned */
+	struct pause *pauses; /* owned; of the accounts seen so far */
+	size_t n_pauses;
 	int64_t now;
 	bool json;
 	size_t n, n_failed; /* messages; those of failed/ not among the first */
@@ -250,6 +259,38 @@ show_next(int64_t t, int64_t now, char out[40])
 		time_show_duration((t - now) * 1000, span);
 		snprintf(out, 40, "in %s", span);
 	}
+}
+
+/* Until when a message's account waits; what cannot be read is no pause. */
+static int64_t
+pause_of(struct table *t, const struct message *m)
+{
+	struct standing s;
+	struct pause *p;
+	struct err ignored;
+	size_t i;
+
+	for (i = 0; i < t->n_pauses; i++)
+		if (strcmp(t->pauses[i].account, m->env.account) == 0)
+			return t->pauses[i].until;
+	t->pauses = mem_resize(t->pauses, t->n_pauses + 1, sizeof(*t->pauses));
+	p = &t->pauses[t->n_pauses++];
+	*p = (struct pause){.account = mem_strdup(m->env.account)};
+	standing_init(&s, m->queue, p->account, NULL, 0);
+	if (standing_waits(&s, t->now, &p->until, &p->why, &ignored) != 1)
+		p->until = 0;
+	standing_clear(&s);
+	return p->until;
+}
+
+/* When something will be done about it; INT64_MAX: nothing by itself. */
+static int64_t
+next_of(struct table *t, const struct message *m)
+{
+	int64_t next = m->failed ? INT64_MAX : envelope_next(&m->env);
+	int64_t until = m->failed ? 0 : pause_of(t, m);
+
+	return next > until ? next : until;
 }
 
 static void
@@ -285,7 +326,7 @@ table_message(struct table *t, const struct message *m)
 	time_show_duration(
 	    (t->now > env->created ? t->now - env->created : 1) * 1000, age);
 	time_show_size(env->size, size);
-	show_next(m->failed ? INT64_MAX : envelope_next(env), t->now, next);
+	show_next(next_of(t, m), t->now, next);
 	buf_printf(&t->out, "%-17s  %-12s %9s  %-10s %-13s ", m->id, age, size,
 	    envelope_state(env, t->now), next);
 	put_text(&t->out, *env->sender != '\0' ? env->sender : "<>");
@@ -299,6 +340,7 @@ json_message(struct table *t, const struct message *m)
 {
 	json_open(&t->out, NULL, '{');
 	list_object(&t->out, m, t->now);
+	json_time(&t->out, "account_waits", m->failed ? 0 : pause_of(t, m));
 	json_close(&t->out, '}');
 	buf_putc(&t->out, '\n');
 }
@@ -318,10 +360,29 @@ list_one(struct message *m, void *arg)
 	return buf_span(&t->out).n > OUT_MAX / 2 ? list_print(&t->out) : 0;
 }
 
+static void
+table_pauses(struct table *t)
+{
+	char next[40];
+	size_t i;
+
+	for (i = 0; i < t->n_pauses; i++) {
+		if (t->pauses[i].until == 0)
+			continue;
+		show_next(t->pauses[i].until, t->now, next);
+		buf_puts(&t->out, "All mail of '");
+		put_text(&t->out, t->pauses[i].account);
+		buf_printf(&t->out, "' waits, again %s: ", next);
+		put_text(&t->out, t->pauses[i].why);
+		buf_putc(&t->out, '\n');
+	}
+}
+
 /* In the words that monitors of Postfix look for. */
 static void
 table_end(struct table *t)
 {
+	table_pauses(t);
 	if (t->n > 0)
 		buf_printf(&t->out, "-- %" PRIu64 " Kbytes in %zu Request%s.\n",
 		    (t->bytes + 1023) / 1024, t->n, t->n == 1 ? "" : "s");
@@ -347,6 +408,11 @@ list_queue(struct queue *q, bool json)
 	if (!json)
 		table_end(&t);
 	code = err_worse(code, list_print(&t.out));
+	for (; t.n_pauses > 0; t.n_pauses--) {
+		free(t.pauses[t.n_pauses - 1].account);
+		free(t.pauses[t.n_pauses - 1].why);
+	}
+	free(t.pauses);
 	buf_clear(&t.out);
 	words_clear(&all);
 	return code;

@@ -390,14 +390,16 @@ look(const struct standing *s, struct page *p, struct err *e)
 	return rv;
 }
 
-int
-standing_paused(struct standing *s, int64_t now, int64_t stamp,
+/* stamp NULL: whatever it is. */
+static int
+paused(const struct standing *s, int64_t now, const int64_t *stamp,
     int64_t *until_r, char **text_r, struct err *e)
 {
 	struct page p;
 	int rv = look(s, &p, e);
 
-	if (rv == 0 && page_paused(&p, now, (uint64_t)stamp)) {
+	if (rv == 0 &&
+	    page_paused(&p, now, stamp != NULL ? (uint64_t)*stamp : p.stamp)) {
 		rv = 1;
 		*until_r = p.until;
 		if (text_r != NULL)
@@ -405,6 +407,20 @@ standing_paused(struct standing *s, int64_t now, int64_t stamp,
 	}
 	page_clear(&p);
 	return rv;
+}
+
+int
+standing_paused(struct standing *s, int64_t now, int64_t stamp,
+    int64_t *until_r, char **text_r, struct err *e)
+{
+	return paused(s, now, &stamp, until_r, text_r, e);
+}
+
+int
+standing_waits(struct standing *s, int64_t now, int64_t *until_r, char **text_r,
+    struct err *e)
+{
+	return paused(s, now, NULL, until_r, text_r, e);
 }
 
 int64_t

@@ -77,6 +77,11 @@ unsigned int standing_pauses(struct standing *);
 int standing_paused(struct standing *, int64_t now, int64_t stamp,
     int64_t *until_r, char **text_r, struct err *);
 
+/* The same for lists: also a login's pause that other credentials may have
+ * ended. */
+int standing_waits(struct standing *, int64_t now, int64_t *until_r,
+    char **text_r, struct err *);
+
 /*
  * How large a message the server takes, in octets, as it said when it was last
  * asked (SIZE, RFC 1870); 0: it did not, or it cannot be told. Setting it

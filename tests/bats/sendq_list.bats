@@ -85,6 +85,23 @@ history_line() {
 	assert_eq reply "$(tail -n 1 got)"
 }
 
+@test "--list tells when all mail of an account waits, and why" {
+	queue 1
+	now=$(date +%s)
+	echo "$now login $((now + 3600)) 1 99 535 5.7.8 not%0Aaccepted ." \
+		>"$SPOOL/accounts/work"
+	expect 0 "$SENDQ" --list
+	[[ ${lines[1]} =~ \ queued\ +in\ (1\ h|59\ min)\  ]]
+	[[ ${lines[3]} =~ ^All\ mail\ of\ \'work\'\ waits,\ again\ in\ .*:\ 535\ 5.7.8\ not\\naccepted$ ]]
+	assert_eq "-- 1 Kbytes in 1 Request." "${lines[4]}"
+	expect 0 "$SENDQ" --list --json
+	assert_contains "$output" "\"account_waits\":$((now + 3600))"
+	expect 0 "$SENDQ" --retry-now all
+	expect 0 "$SENDQ" --list
+	[[ ${lines[1]} =~ \ queued\ +now\  ]]
+	refute grep -q waits <<<"$output"
+}
+
 @test "what failed is listed apart, and counts for no queue" {
 	queue 1
 	history_line "${ID[1]}" '1764104003 failed 1 550 5.1.1 no such user'
@@ -219,7 +236,7 @@ last() {
 	for o in --show --hold --release --remove --retry-now; do
 		expect 64 "$SENDQ" $o ffffffff
 		said ffffffff
-		expect 64 "$SENDQ" $o "${ID[1]%%-*}" "${ID[2]%%-*}"
+		expect 64 "$SENDQ" $o "${ID[1]:0:2}"
 		expect 64 "$SENDQ" $o ''
 		expect 64 "$SENDQ" $o
 		expect 64 "$SENDQ" $o ../lock
