@@ -90,8 +90,6 @@ is_of_folder(enum imap_code code)
 static void
 note_full(struct up *u, size_t i, enum imap_code code, const struct err *why)
 {
-	if (!is_of_folder(code) && code != IMAP_CODE_OVERQUOTA)
-		return;
 	free(u->full);
 	u->full = remote_fault(why);
 	u->full_folder = code == IMAP_CODE_OVERQUOTA ? NULL : u->v[i].folder;
@@ -117,7 +115,10 @@ refuse(struct up *u, const struct group *g, const struct imap_ev *ev,
 	size_t i;
 	int rv = 0;
 
-	note_full(u, g->first, ev->code, why);
+	/* Of several one may have been too many, and the others not. */
+	if (is_of_folder(ev->code) ||
+	    (g->n == 1 && ev->code == IMAP_CODE_OVERQUOTA))
+		note_full(u, g->first, ev->code, why);
 	for (i = g->first; rv == 0 && i <= g->last; i++) {
 		if (u->of[i] != g->cookie)
 			continue;

@@ -18,6 +18,7 @@ enum ask_mode {
 struct ask {
 	const struct remote_question *q; /* borrowed */
 	struct remote_diff *d;           /* borrowed */
+	struct state_folder base; /* its numbers; zeros: it was never seen */
 	enum ask_mode mode;
 	bool wanted;   /* in this flight */
 	bool judge;    /* BY_LIST, and a SEARCH besides */

@@ -33,21 +33,20 @@ counts_differ(const struct ask *a)
 	const struct folders_remote *now = a->q->now;
 
 	return now == NULL || !now->has_status ||
-	       now->uidnext != a->q->base->uidnext ||
-	       now->messages != a->q->base->messages;
+	       now->uidnext != a->base.uidnext ||
+	       now->messages != a->base.messages;
 }
 
 static void
 choose_mode(const struct remote *r, struct ask *a)
 {
 	const struct folders_remote *now = a->q->now;
-	const struct state_folder *base = a->q->base;
 
-	a->all_new = base == NULL || base->uidvalidity == 0 ||
+	a->all_new = a->base.uidvalidity == 0 ||
 	             (now != NULL && now->has_status &&
-			 now->uidvalidity != base->uidvalidity);
+			 now->uidvalidity != a->base.uidvalidity);
 	a->mode = BY_LIST;
-	if (a->all_new || a->q->full || base->modseq == 0)
+	if (a->all_new || a->q->full || a->base.modseq == 0)
 		return;
 	if (r->qresync)
 		a->mode = BY_QRESYNC;
@@ -106,7 +105,7 @@ put_changes(struct remote *r, struct ask *a, uint32_t cookie)
 	a->detailed = true;
 	imap_command(&r->client.imap, IMAP_V_FETCH, cookie + K_FLAGS,
 	    "UID FETCH 1:* (UID FLAGS%s) (CHANGEDSINCE %" PRIu64 ")", more,
-	    a->q->base->modseq);
+	    a->base.modseq);
 	a->searched = counts_differ(a);
 }
 
@@ -123,14 +122,13 @@ put_new(struct remote *r, struct ask *a, uint32_t cookie)
 static void
 put_questions(struct remote *r, struct ask *a, uint32_t cookie)
 {
-	const struct state_folder *base = a->q->base;
 	bool condstore = imap_has(&r->client.imap, IMAP_CAP_CONDSTORE);
 	uint32_t from = remote_first_new(a);
 	char more[80] = "";
 
 	if (a->mode == BY_QRESYNC)
 		snprintf(more, sizeof(more), " (QRESYNC (%u %" PRIu64 "))",
-		    base->uidvalidity, base->modseq);
+		    a->base.uidvalidity, a->base.modseq);
 	else if (condstore && !r->qresync)
 		snprintf(more, sizeof(more), " (CONDSTORE)");
 	a->ground = r->selected == NULL && r->selects == 0;
@@ -367,6 +365,8 @@ remote_diffs(struct remote *r, const struct remote_question *q, size_t n,
 		diffs_r[i] = (struct remote_diff){.permanent = system};
 		f.v[i] =
 		    (struct ask){.q = &q[i], .d = &diffs_r[i], .wanted = true};
+		if (q[i].base != NULL)
+			f.v[i].base = *q[i].base;
 		choose_mode(r, &f.v[i]);
 	}
 	rv = fly_all(r, &f, e);

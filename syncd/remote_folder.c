@@ -39,7 +39,8 @@ put_name(struct remote *r, enum imap_verb verb, uint32_t cookie,
 	imap_end(im);
 }
 
-/* A folder that is renamed or removed is better not selected. */
+/* A folder that is renamed or removed had better not be selected: Dovecot hangs
+ * up then.  CLOSE would expunge. */
 static void
 put_leave(struct remote *r, const char *folder, uint32_t cookie)
 {
@@ -48,6 +49,9 @@ put_leave(struct remote *r, const char *folder, uint32_t cookie)
 	if (imap_has(&r->client.imap, IMAP_CAP_UNSELECT))
 		imap_command(
 		    &r->client.imap, IMAP_V_UNSELECT, cookie, "UNSELECT");
+	else
+		imap_command(
+		    &r->client.imap, IMAP_V_EXAMINE, cookie, "EXAMINE INBOX");
 	free(r->selected);
 	r->selected = NULL;
 	r->validity = 0;

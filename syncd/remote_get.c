@@ -100,33 +100,43 @@ put_in(struct get *g, struct chunk *c, uint32_t uid)
 	c->n++;
 }
 
+/* What comes next of the job at hand; NULL: it has nothing more. */
+static struct chunk *
+next_of_job(struct get *g)
+{
+	const struct remote_fetch *job = &g->jobs[g->job];
+	struct chunk *c;
+	uint32_t uid;
+
+	if (job->error != NULL || !uidset_next(job->uids, &g->last, &uid))
+		return NULL;
+	c = new_chunk(g, g->job);
+	do
+		put_in(g, c, uid);
+	while (c->n < CHUNK_MESSAGES && c->bytes < CHUNK_BYTES &&
+	       uidset_next(job->uids, &g->last, &uid));
+	return c;
+}
+
 /* What is asked for next; NULL: nothing is left. */
 static struct chunk *
 next_chunk(struct get *g)
 {
-	struct chunk *c = NULL;
-	uint32_t uid;
+	const struct single *s;
+	struct chunk *c;
 
-	for (; g->job < g->n_jobs && c == NULL; g->job++, g->last = 0) {
-		if (g->jobs[g->job].error != NULL)
-			continue;
-		while ((c == NULL ||
-			   (c->n < CHUNK_MESSAGES && c->bytes < CHUNK_BYTES)) &&
-		       uidset_next(g->jobs[g->job].uids, &g->last, &uid)) {
-			if (c == NULL)
-				c = new_chunk(g, g->job);
-			put_in(g, c, uid);
-		}
-		if (c != NULL)
+	for (; g->job < g->n_jobs; g->job++, g->last = 0)
+		if ((c = next_of_job(g)) != NULL)
 			return c;
-	}
-	for (; g->next_single < g->n_singles && c == NULL; g->next_single++) {
-		if (g->jobs[g->singles[g->next_single].job].error != NULL)
+	while (g->next_single < g->n_singles) {
+		s = &g->singles[g->next_single++];
+		if (g->jobs[s->job].error != NULL)
 			continue;
-		c = new_chunk(g, g->singles[g->next_single].job);
-		put_in(g, c, g->singles[g->next_single].uid);
+		c = new_chunk(g, s->job);
+		put_in(g, c, s->uid);
+		return c;
 	}
-	return c;
+	return NULL;
 }
 
 static void

@@ -22,10 +22,7 @@ known(const struct ask *a)
 uint32_t
 remote_first_new(const struct ask *a)
 {
-	const struct state_folder *base = a->q->base;
-
-	return a->all_new || base == NULL || base->uidnext == 0 ? 1
-	                                                        : base->uidnext;
+	return a->all_new || a->base.uidnext == 0 ? 1 : a->base.uidnext;
 }
 
 /* --- the list of changes ------------------------------------------------------ */
@@ -134,7 +131,6 @@ count(const struct ask *a)
 static bool
 adds_up(const struct ask *a, const struct tally *t, uint32_t exists)
 {
-	const struct state_folder *base = a->q->base;
 	uint64_t found = uidset_count(&a->found);
 
 	/* SEARCH lists all that are there; all that are new must be told. */
@@ -144,20 +140,18 @@ adds_up(const struct ask *a, const struct tally *t, uint32_t exists)
 		               count_below(&a->found, remote_first_new(a)) ==
 		           t->above;
 	/* Messages may be there that nobody wants to remember. */
-	return plan_adds_up(base->messages, t->below, t->above, exists) ||
+	return plan_adds_up(a->base.messages, t->below, t->above, exists) ||
 	       plan_adds_up(uidset_count(known(a)), t->gone, t->came, exists);
 }
 
 static bool
 judge_changes(struct ask *a)
 {
-	const struct state_folder *base = a->q->base;
 	struct remote_diff *d = a->d;
 	struct tally t;
 
-	if (base == NULL || d->modseq < base->modseq ||
-	    d->uidnext < base->uidnext || a->shaken || a->doubt || a->cut ||
-	    a->unfound)
+	if (d->modseq < a->base.modseq || d->uidnext < a->base.uidnext ||
+	    a->shaken || a->doubt || a->cut || a->unfound)
 		return false;
 	t = count(a);
 	if (!adds_up(a, &t, d->exists) && !adds_up(a, &t, a->exists))
@@ -250,11 +244,10 @@ finish(struct ask *a)
 static bool
 will_do(struct ask *a)
 {
-	const struct state_folder *base = a->q->base;
 	struct remote_diff *d = a->d;
 
-	d->moved_ground = base != NULL && base->uidvalidity != 0 &&
-	                  base->uidvalidity != d->uidvalidity;
+	d->moved_ground =
+	    a->base.uidvalidity != 0 && a->base.uidvalidity != d->uidvalidity;
 	if (d->uidnext == 0)
 		d->uidnext =
 		    d->n > 0 ? d->v[d->n - 1].uid + 1 : remote_first_new(a);

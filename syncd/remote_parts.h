@@ -43,11 +43,11 @@ void remote_put_flags(
 plan_flags remote_named(plan_flags, const struct local_keywords *);
 
 /*
- * Puts "UID verb set", a command to be continued and ended, for the members
+ * Puts "UID word set", a command to be continued and ended, for the members
  * from *from on that fit; *from is then the first that did not, or 0.
  */
-void remote_begin_set(struct remote *, enum imap_verb, uint32_t cookie,
-    const char *verb, const struct uidset *, uint32_t *from);
+void remote_begin_set(struct remote *, enum imap_verb verb, uint32_t cookie,
+    const char *word, const struct uidset *, uint32_t *from);
 
 /* What a FETCH response tells, as syncd has it. */
 plan_flags remote_flags(const struct imap_fetch *, struct local_keywords *);

@@ -22,8 +22,9 @@ struct survey {
 	size_t n, cap;
 	size_t expect; /* whose STATUS most likely comes next */
 	size_t asked;  /* STATUS: those before it */
-	bool begun, listed;
-	bool each; /* STATUS is to be asked for each */
+	bool begun;
+	size_t lists; /* LIST and LSUB, not yet answered */
+	bool each;    /* STATUS is to be asked for each, when they are */
 };
 
 /* --- questions ------------------------------------------------------------- */
@@ -80,8 +81,11 @@ put_first(struct remote *r, struct survey *s)
 	if (imap_has(im, IMAP_CAP_NAMESPACE))
 		imap_command(im, IMAP_V_NAMESPACE, C_NAMESPACE, "NAMESPACE");
 	put_list(s, im);
-	if (s->sync->subscribed && !extended(im))
+	s->lists = 1;
+	if (s->sync->subscribed && !extended(im)) {
 		imap_command(im, IMAP_V_LIST, C_LSUB, "LSUB \"\" \"*\"");
+		s->lists++;
+	}
 	return 1;
 }
 
@@ -94,7 +98,7 @@ put(struct remote *r, void *arg, struct err *e)
 	(void)e;
 	if (!s->begun)
 		return put_first(r, s);
-	if (!s->each || !s->listed)
+	if (!s->each || s->lists > 0)
 		return 0;
 	while (s->asked < s->n && !folders_wanted(s->sync, &s->v[s->asked]))
 		s->asked++;
@@ -195,9 +199,9 @@ take_enabled(struct remote *r, struct span words)
 static int
 take_done(struct survey *s, const struct imap_ev *ev, struct err *e)
 {
-	if (ev->verb != IMAP_V_LIST || ev->cookie != C_LIST)
+	if (ev->verb != IMAP_V_LIST)
 		return 0;
-	s->listed = true;
+	s->lists--;
 	return ev->cond == IMAP_OK ? 0 : imap_refused(ev, "LIST", e);
 }
 
@@ -240,15 +244,15 @@ by_name(const void *a, const void *b)
 static void
 merge(struct folders_remote *a, struct folders_remote *b)
 {
-	struct folders_remote better = *b;
+	struct folders_remote first = *a;
 
-	if (!a->has_status && b->has_status) {
-		*b = *a;
-		*a = better;
+	if (!a->has_status) {
+		*a = *b;
+		*b = first;
 	}
 	a->attrs |= b->attrs;
 	clear(b);
-	*b = (struct folders_remote){0};
+	b->name = b->mailboxid = NULL;
 }
 
 /* What was listed twice, by overlapping namespaces, is there once. */
