@@ -14,6 +14,7 @@
  *	create FOLDER...
  *	rename FROM TO
  *	remove FOLDER
+ *	wait FILE	makes FILE.there, and goes on when FILE is there
  *
  * FLAGS are letters as in Maildir names (a is the keyword $Label1, b $Label2
  * ...), or "."; "since" guards by the modseq that STATE has. The password is
@@ -27,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -626,6 +628,25 @@ do_remove(struct driver *d, char **args, size_t n)
 	return rv;
 }
 
+static int
+do_wait(struct driver *d, char **args, size_t n)
+{
+	const struct timespec pause = {0, 10 * 1000 * 1000};
+	char *path;
+	int i, fd;
+
+	(void)d;
+	if (n != 1)
+		errx(64, "wait FILE");
+	path = mem_printf("%s.there", args[0]);
+	if ((fd = open(path, O_WRONLY | O_CREAT, 0600)) != -1)
+		close(fd);
+	free(path);
+	for (i = 0; i < 1000 && access(args[0], F_OK) == -1; i++)
+		nanosleep(&pause, NULL);
+	return 0;
+}
+
 /* --- the session ----------------------------------------------------------------- */
 
 static const struct {
@@ -642,6 +663,7 @@ static const struct {
     {"create", do_create},
     {"rename", do_rename},
     {"remove", do_remove},
+    {"wait", do_wait},
 };
 
 static int
