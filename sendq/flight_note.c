@@ -13,6 +13,8 @@
 #include "os/log.h"
 #include "retry.h"
 
+#define PATIENCE_MS 1000 /* the last wait is no longer */
+
 static int64_t
 now_s(void)
 {
@@ -21,6 +23,26 @@ now_s(void)
 
 /* --- histories ------------------------------------------------------------- */
 
+/*
+ * What the server said it will not say again, and without it the message would
+ * be sent once more: so a disk that is full is waited for, a moment.
+ */
+static int
+insist(struct flight *f, struct message *m, enum event event,
+    const struct uidset *rcpts, int64_t at, const char *text, struct err *e)
+{
+	int64_t ms = 50;
+	int rv;
+
+	while ((rv = message_note(m, event, rcpts, at, text, e)) == -1) {
+		if (event == EVENT_SENDING || f->unrecorded || ms > PATIENCE_MS)
+			break;
+		clock_sleep(ms, -1);
+		ms *= 2;
+	}
+	return rv;
+}
+
 static void
 note(struct flight *f, struct txn *t, enum event event,
     const struct uidset *rcpts, int64_t at, const char *text)
@@ -28,7 +50,7 @@ note(struct flight *f, struct txn *t, enum event event,
 	struct message *m = flight_message(f, t);
 	struct err e = {0};
 
-	if (message_note(m, event, rcpts, at, text, &e) == 0)
+	if (insist(f, m, event, rcpts, at, text, &e) == 0)
 		return;
 	log_error(
 	    "%s: cannot record \"%s\": %s", m->id, event_name(event), e.text);
