@@ -162,6 +162,12 @@ check-unit: unit replay
 check-bats: all rigs
 	@$(RUN) bats $(BATS)
 
+# The long ones: more faults, more messages, more rounds.
+soak:
+	@tests/deps check
+	@$(MAKE) -s $(JOBS) all rigs
+	@SOAK=1 BATS_TEST_TIMEOUT=7200 $(RUN) bats sendfault sendrace
+
 asan:
 	@$(MAKE) check B=$(B)/asan OPT='-O1 -g' FORTIFY= \
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
@@ -244,7 +250,7 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: all unit replay rigs demo check check-unit check-bats asan bench fuzz \
+.PHONY: all unit replay rigs demo check check-unit check-bats soak asan bench fuzz \
 	fuzzers lint fmt install install-sendmail uninstall clean
 .SECONDARY:
 

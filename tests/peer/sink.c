@@ -162,7 +162,7 @@ finish(struct conn *c)
 {
 	if (c->wanted) {
 		keep(c);
-		say(c, "250 2.0.0 taken as %lu", nmessages);
+		say(c, "250 2.0.0 taken");
 	} else
 		say(c, "503 5.5.1 nobody to take it");
 	forget(c);
@@ -193,6 +193,7 @@ ehlo(struct conn *c)
 	size_t i;
 
 	forget(c);
+	say(c, "250-sink");
 	for (i = 0; i < NEXTENSIONS; i++)
 		if (has(extensions[i]))
 			say(c, "250-%s", extensions[i]);
