@@ -40,9 +40,9 @@ config() {
 	[ $# -eq 0 ] || printf '    %s\n' "$@" >>"$XDG_CONFIG_HOME/mailroom/config"
 }
 
-# [LINE]...: there is no server.
+# There is no server.
 away() {
-	config 1 "$@"
+	config 1
 }
 
 # [LINE]...: there is one, which takes all, or refuses by the name.

@@ -352,8 +352,8 @@ test_login(void)
 	    "nor after an hour");
 	is_int(standing_waits(&s, NOW + 1, &until, NULL, &e), 1,
 	    "for lists it waits, whatever they are");
-	is_int(standing_waits(&s, NOW + 3600, &until, NULL, &e), 0,
-	    "for an hour");
+	is_int(
+	    standing_waits(&s, NOW + 3600, &until, NULL, &e), 0, "for an hour");
 	is_int(reserve(&s, NOW, 2, &next), 2, "limits are another matter");
 	is_int(standing_paused(&s, NOW + 1, -5, &until, NULL, &e), 1,
 	    "and leave the pause");
