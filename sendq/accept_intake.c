@@ -11,6 +11,7 @@
 #include "base/address.h"
 #include "base/mem.h"
 #include "os/clock.h"
+#include "os/idn.h"
 #include "when.h"
 
 void
@@ -133,13 +134,28 @@ envelope_sender(const struct intake *t)
 
 /* --- letter and envelope ---------------------------------------------- */
 
+/* For what is made here: one that needs no SMTPUTF8. */
+static char *
+own_domain(const struct intake *t)
+{
+	const char *own =
+	    t->send->address != NULL ? t->send->address : t->author;
+	char *ascii, *domain;
+	struct err e;
+
+	if (idn_address(own, &ascii, &e) == -1)
+		ascii = mem_strdup(own);
+	domain = span_dup(address_domain(span_of(ascii)));
+	free(ascii);
+	return domain;
+}
+
 static int
 make_letter(struct intake *t, struct err *e)
 {
 	char *unique = mem_printf("%llx.%08x%08x",
 	    (unsigned long long)clock_wall_us(), arc4random(), arc4random());
-	char *domain = span_dup(address_domain(
-	    span_of(t->send->address != NULL ? t->send->address : t->author)));
+	char *domain = own_domain(t);
 	const struct letter_options options = {
 	    .recipients = &t->face->args,
 	    .read_recipients = t->face->from_header,

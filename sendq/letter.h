@@ -137,8 +137,8 @@ struct letter {
  * "8bit".  Several To, Cc or Reply-To become one; of other fields that may
  * stand but once (RFC 5322 section 3.6) the first counts, and others become
  * X-Duplicate-..., if they say anything else.  Names without domain get one;
- * text beyond ASCII becomes encoded words (RFC 2047) where that can stand;
- * both not under a DKIM-Signature.  Lines over LETTER_LINE_MAX are folded. All
+ * text beyond ASCII becomes encoded words (RFC 2047) where that can stand, and
+ * domains in addresses become A-labels; all that not under a DKIM-Signature.  Lines over LETTER_LINE_MAX are folded. All
  * else stays as it is, octet for octet; of a header that needs nothing, all.
  *
  * -1: ERR_MESSAGE (exit 65), with line and reason: no recipient; one that

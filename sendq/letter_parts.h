@@ -131,14 +131,15 @@ int write_clean(struct buf *out, struct span body);
 int write_text(struct buf *out, struct span body);
 
 /*
- * Appends a list of addresses, with encoded words in names beyond ASCII, and
- * with "@domain" (NULL: nothing) behind addresses that have none; if it has
+ * Appends a list of addresses, with encoded words in names beyond ASCII, with
+ * A-labels (RFC 5890) in such domains if the local part is ASCII, and with "@domain" (NULL: nothing) behind addresses that have none; if it has
  * lines over LETTER_LINE_MAX, with folds behind commas.  One that cannot be
  * read as a whole stays as it is.
  */
 int write_list(struct buf *out, struct span body, const char *domain);
 
-/* Appends "name <address>", the name as words, quoted or encoded. */
+/* Appends "name <address>", the name as words, quoted or encoded; its domain
+ * as above. */
 int write_mailbox(
     struct buf *out, const char *name, const char *address, const char *domain);
 

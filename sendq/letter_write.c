@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/encword.h"
+#include "os/idn.h"
 
 #define NICE_LINE 78 /* RFC 5322 section 2.1.1 */
 
@@ -177,6 +178,26 @@ write_text(struct buf *out, struct span body)
 
 /* --- addresses ----------------------------------------------------------- */
 
+/*
+ * A domain beyond ASCII has a name in it, which all servers take; a local part
+ * has none, and with it the whole header needs SMTPUTF8.  Owned by the caller;
+ * NULL: the address, in normal form, stays as it is.
+ */
+static char *
+ascii_address(struct span address)
+{
+	char *text, *ascii = NULL;
+	struct err e;
+
+	if (!write_wide(address))
+		return NULL;
+	text = span_dup(address);
+	if (idn_local_part(text) || idn_address(text, &ascii, &e) == -1)
+		ascii = NULL;
+	free(text);
+	return ascii;
+}
+
 /* Whether there is a line that must not be as long as it is. */
 static bool
 is_long(struct span s)
@@ -201,7 +222,8 @@ wants_edit(struct span list, const char *domain)
 
 	address_walk_init(&w, list);
 	while ((rc = address_next(&w, &a, &e)) == 1)
-		wants |= (a.local && domain != NULL) || write_wide(a.name);
+		wants |= (a.local && domain != NULL) || write_wide(a.name) ||
+		         write_wide(a.text);
 	return rc == 0 && wants;
 }
 
@@ -252,6 +274,24 @@ edit_domain(struct edit *ed, const char *at, const char *domain)
 }
 
 static int
+edit_spec(struct edit *ed, const struct address *a)
+{
+	struct span before =
+	    span_bytes(ed->done, (size_t)(a->spec.p - ed->done));
+	char *ascii = ascii_address(a->text);
+	int rc = 0;
+
+	if (ascii != NULL) {
+		ed->done = a->spec.p + a->spec.n;
+		rc = buf_add(ed->out, before);
+		if (rc == 0)
+			rc = buf_puts(ed->out, ascii);
+		free(ascii);
+	}
+	return rc;
+}
+
+static int
 edit_address(struct edit *ed, const struct address *a, const char *domain)
 {
 	const char *end = a->spec.n > 0 ? a->spec.p + a->spec.n : NULL;
@@ -262,7 +302,8 @@ edit_address(struct edit *ed, const struct address *a, const char *domain)
 			return -1;
 		wide = false;
 	}
-	if (a->local && domain != NULL && edit_domain(ed, end, domain) == -1)
+	if (edit_spec(ed, a) == -1 ||
+	    (a->local && domain != NULL && edit_domain(ed, end, domain) == -1))
 		return -1;
 	return wide ? edit_name(ed, a->name) : 0;
 }
@@ -334,6 +375,7 @@ write_mailbox(
     struct buf *out, const char *name, const char *address, const char *domain)
 {
 	bool bare = domain == NULL || address_domain(span_of(address)).n > 0;
+	char *ascii = ascii_address(span_of(address));
 	char *words = span_dup(span_of(name)), *c;
 	struct span s;
 	int rc;
@@ -346,9 +388,11 @@ write_mailbox(
 	     : is_phrase(s) ? buf_add(out, s)
 	                    : put_quoted(out, s);
 	if (rc == 0)
-		rc = buf_printf(out, "%s%s%s%s%s", s.n > 0 ? " <" : "", address,
-		    bare ? "" : "@", bare ? "" : domain, s.n > 0 ? ">" : "");
+		rc = buf_printf(out, "%s%s%s%s%s", s.n > 0 ? " <" : "",
+		    ascii != NULL ? ascii : address, bare ? "" : "@",
+		    bare ? "" : domain, s.n > 0 ? ">" : "");
 	free(words);
+	free(ascii);
 	return rc;
 }
 

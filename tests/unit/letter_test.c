@@ -173,6 +173,7 @@ test_made_from(void)
 	    {"a@x", "\xc3\x89mile Zola", "=?utf-8?Q?=C3=89mile_Zola?= <a@x>"},
 	    {"a@x", "\xc9mile", "=?unknown-8bit?Q?=C9mile?= <a@x>"},
 	    {"\xc3\xa9@x", "A", "A <\xc3\xa9@x>"},
+	    {"a@\xc3\xa9.x", "A", "A <a@xn--9ca.x>"},
 	};
 	struct letter_options o = usual;
 	char want[200];
@@ -315,6 +316,14 @@ test_encoded(void)
 		"(=?utf-8?B?w4k=?=)\n" REST},
 	    {"Cc: \xc3\xa9@x, \xc3\xa9: c@z;\n" REST,
 		"Cc: \xc3\xa9@x, \xc3\xa9: c@z;\n" REST},
+	    /* domains have a name in ASCII, local parts have none */
+	    {"Cc: b@\xc3\xa9.x, \xc3\x89 <c@\xc3\x89.x>, d@x\n" REST,
+		"Cc: b@xn--9ca.x, =?utf-8?B?w4k=?= <c@xn--9ca.x>, d@x\n" REST},
+	    {"Cc: \"b c\" (d) @ \xc3\xa9 . x (\xc3\xa9), \xc3\xa9@\xc3\xa9.x\n" REST,
+		"Cc: \"b c\"@xn--9ca.x (=?utf-8?B?w6k=?=), "
+		"\xc3\xa9@\xc3\xa9.x\n" REST},
+	    {"Cc: b@\xe2\xbf\xb0.x, c\n" REST,
+		"Cc: b@\xe2\xbf\xb0.x, c@host.example\n" REST},
 	    {"Cc: \xc3\xa9 <x\n" REST, "Cc: \xc3\xa9 <x\n" REST},
 	    {"References: <\xc3\xa9@x>\n" REST,
 		"References: <\xc3\xa9@x>\n" REST},
