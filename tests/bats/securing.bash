@@ -148,6 +148,7 @@ try_pins() {
 		done
 		try 0 "$scheme" "$port" --set "tls-fingerprint=$wrong" \
 			--set "tls-fingerprint=$spki"
+		all_done "$scheme"
 		rm asked
 		for pin in "$wrong" "sha256:$(<"$CERTS/server.sha256")"; do
 			try 77 "$scheme" "$port" --set "tls-fingerprint=$pin"
