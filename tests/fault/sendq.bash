@@ -203,7 +203,8 @@ check_litter() {
 		[[ $f == */a || $f == */a@lock || $f == */a@1 ]] || litter+=("$f")
 	done
 	for f in root/state/failed/*; do
-		[[ $f == *.env || $f == *.eml ]] || litter+=("$f")
+		[[ $f == *.env || $f == *.eml || $f == *.report ]] ||
+			litter+=("$f")
 	done
 	[ ${#litter[@]} -eq 0 ] && return
 	WHY="left behind: ${litter[*]}"
@@ -244,8 +245,15 @@ check_failed() {
 		WHY="in failed/: ${envs[*]} ${bodies[*]}"
 		return 1
 	}
-	check_maildir root/in "$1" || check_maildir root/in $(($1 + reports)) ||
-		return
+	# Where the Maildir could not be opened, it lies beside the message.
+	local beside=(root/state/failed/*.report)
+	[[ ${#beside[@]} -eq 0 || $fault == full || $fault == bad ]] || {
+		WHY="beside the message: ${beside[*]}"
+		return 1
+	}
+	check_maildir root/in $(($1 - ${#beside[@]})) ||
+		check_maildir root/in $(($1 - ${#beside[@]} + reports)) || return
+	FILES+=("${beside[@]}")
 	for f in "${FILES[@]}"; do
 		text=$(<"$f")
 		[[ $text == *"Final-Recipient: rfc822;"*nobody-d@x.org* &&
