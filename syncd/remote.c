@@ -85,7 +85,9 @@ remote_fly(struct remote *r, const struct remote_flight *f, struct err *e)
 			rv = f->put(r, f->arg, e);
 		if (rv == -1)
 			return -1;
-		if (imap_unanswered(im) == 0 && !imap_writing(im))
+		/* A literal may be answered before all of it is sent. */
+		if (imap_unanswered(im) == 0 && !imap_writing(im) &&
+		    im->wire->out.len == 0)
 			return 0;
 		rv = imap_client_step(&r->client, 0, &ev, e);
 		if (rv == -1 || (rv == 1 && take(r, f, &ev, e) == -1))

@@ -254,7 +254,6 @@ take_select(struct remote *r, struct ask *a, const struct imap_ev *ev)
 	if (a->mode == ONLY_DETAILS)
 		return;
 	a->d->uidvalidity = remote_noted(r);
-	a->d->exists = a->exists;
 	a->d->read_only = ev->code == IMAP_CODE_READ_ONLY;
 	if (a->d->read_only)
 		a->d->permanent = 0;
@@ -287,6 +286,9 @@ take_news(struct ask *a, uint32_t kind, const struct imap_ev *ev)
 		take_code(a, ev);
 	if (ev->kind == IMAP_EV_EXISTS)
 		a->exists = ev->number;
+	if (ev->kind == IMAP_EV_EXISTS && kind == K_SELECT &&
+	    a->mode != ONLY_DETAILS)
+		a->d->exists = ev->number;
 	if (ev->kind == IMAP_EV_EXPUNGE && a->ground) {
 		a->shaken = true;
 		a->exists -= a->exists > 0;

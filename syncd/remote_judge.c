@@ -219,6 +219,7 @@ forget_answers(struct ask *a)
 	uidset_clear(&a->later);
 	uidset_clear(&a->d->vanished);
 	a->d->n = 0;
+	a->d->exists = 0;
 	a->d->uidnext = 0;
 	a->d->modseq = 0;
 	a->exists = 0;
