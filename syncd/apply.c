@@ -195,8 +195,6 @@ remember_folder(struct tour *t, struct work *w, struct err *e)
 	/* What was not to be pulled is new still. */
 	if (!t->pass->sync->plan.to_local.new)
 		f->uidnext = settled > 0 ? settled : 1;
-	if (w->change >= 0 || (uint64_t)-w->change <= f->messages)
-		f->messages += (uint64_t)w->change;
 	f->cur_mtime = w->list.cur_mtime;
 	f->new_mtime = w->list.new_mtime;
 	return state_folder_put(t->pass->state, f, e);

@@ -37,7 +37,6 @@ struct work {
 	struct item *v;          /* owned */
 	size_t n, cap;
 	size_t new_from, new_to; /* of v: new on the server, by rising uid */
-	int64_t change; /* of the number of messages there, by our doing */
 	bool asked;
 	bool direct; /* whatever is there is new: pulled without a look */
 	bool left;   /* it failed, or the brake holds it: out of this pass */

@@ -282,8 +282,6 @@ take_move(struct tour *t, struct work *w, struct work *to,
 		if (rekey(t, w, it, known ? new_uid(m, it->uid) : 0, e) == -1)
 			return -1;
 		it->settled = true;
-		w->change--;
-		to->change++;
 		t->pass->moved++;
 		tour_say(t, "moved", to,
 		    local_file_name(&to->list, to->v[it->to_item].file).p);
@@ -440,14 +438,12 @@ any_to_delete(const struct work *w, struct uidset *uids)
 
 static void
 count_deleted(struct tour *t, struct work *w, const struct uidset *uids,
-    const struct err *error, bool marked)
+    const struct err *error)
 {
 	if (error != NULL) {
 		tour_leave(t, w, error);
 		return;
 	}
-	if (!marked)
-		w->change -= (int64_t)uidset_count(uids);
 	t->pass->deleted += uidset_count(uids);
 }
 
@@ -470,8 +466,7 @@ trash_on_server(struct tour *t, struct work **works, const struct uidset *sets,
 		rv = remote_move(t->pass->remote, m, n, e);
 	for (i = 0; i < n; i++) {
 		if (rv == 0)
-			count_deleted(
-			    t, works[i], &sets[i], m[i].error, m[i].marked);
+			count_deleted(t, works[i], &sets[i], m[i].error);
 		remote_move_clear(&m[i]);
 	}
 	free(m);
@@ -494,8 +489,7 @@ expunge_on_server(struct tour *t, struct work **works,
 		rv = remote_delete(t->pass->remote, d, n, e);
 	for (i = 0; i < n; i++) {
 		if (rv == 0)
-			count_deleted(
-			    t, works[i], &sets[i], d[i].error, d[i].marked);
+			count_deleted(t, works[i], &sets[i], d[i].error);
 		remote_delete_clear(&d[i]);
 	}
 	free(d);

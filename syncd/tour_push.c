@@ -103,7 +103,6 @@ on_done(void *arg, const struct remote_append *a, const struct err *why,
 			refused(p, w, it, why);
 		return 0;
 	}
-	w->change++;
 	p->t->pass->pushed++;
 	/* Without its UID it is recognised in the next pass; so it is when the
 	 * folder is another by now. */
