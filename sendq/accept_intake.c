@@ -246,7 +246,7 @@ make_envelope(struct intake *t, struct err *e)
 	env->is_signed = l->sealed != NULL;
 	env->require_tls = t->send->require_tls;
 	env->notify = f->notify != 0 ? f->notify : t->send->notify;
-	env->ret = f->ret;
+	env->ret = (int)f->ret;
 	env->envid = copy(f->envid);
 	env->message_id = copy(l->message_id);
 	env->subject = copy(l->subject);
