@@ -49,7 +49,7 @@ show_spool() {
 	files=(common/os/account.c {fetchd,sendq}/options*.c)
 	# syncd's manual is still to come.
 	[ ! -e man/syncd.1 ] || files+=(syncd/options*.c)
-	grep -ohE '(CONF_[A-Z_]+\(|\.name = )"[a-z0-9-]+"' "${files[@]}" |
+	grep -ohE '((CONF_[A-Z_]+|KEY)\(|\.name = )"[a-z0-9-]+"' "${files[@]}" |
 		sed 's/.*"\(.*\)"/\1/' | sort -u >"$HOME/known"
 	[ "$(wc -l <"$HOME/known")" -gt 50 ]
 	sed -n 's/^\.It Ic \([a-z0-9-]*\).*/\1/p' man/mailroom.conf.5 | sort -u |

@@ -193,7 +193,7 @@ reports() {
 	for ((i = 1; i < 60; i++)); do
 		rm -rf "$SPOOL" sink/*
 		cp -r fresh "$SPOOL"
-		run "$BUILD/tests/fault/fault" -e "ENOSPC@$i?" -- "$SENDQ" --run
+		run "$BUILD/tests/fault/fault" -e "ENOSPC@$i+" -- "$SENDQ" --run
 		! grep -q 'cannot record "sent"' <<<"$output" || break
 	done
 	assert_contains "$output" 'cannot record "sent"'
