@@ -93,11 +93,14 @@ HI='Subject: hi\n\nbody\n'
 }
 
 @test "twenty at once: each is there, once" {
+	local pids=()
 	for i in {1..20}; do
 		printf 'Subject: %s\n\nbody\n' "$i" |
 			"$SENDQ" "r$i@example.net" &
+		pids+=($!)
 	done
-	wait
+	# These alone: bats has a child of its own, for its time limit.
+	wait "${pids[@]}"
 	assert_eq 20 "$(find "$SPOOL/queue" -name '*.env' | wc -l)"
 	assert_eq "$(seq 20 | sort)" \
 		"$(sed -n 's/^subject //p' "$SPOOL"/queue/*.env | sort)"
