@@ -478,12 +478,12 @@ start_postfix_with_oauth() {
 	printf 'To: %s@example.net\nBcc: secret@example.net\nSubject: x\n\nbody\n' \
 		"$U" >letter
 	sendq -odq -t <letter
-	[ -z "$(ls Mail/work/Sent/cur 2>/dev/null)" ]
+	[ -z "$(ls Mail/Sent/cur 2>/dev/null)" ]
 	run sendq --run
 	assert_status 0
 	await_at 1 "$U@example.net"
-	assert_eq 1 "$(maildir_count Mail/work/Sent)"
-	grep -q '^Bcc: secret@' Mail/work/Sent/cur/*:2,S
+	assert_eq 1 "$(maildir_count Mail/Sent)"
+	grep -q '^Bcc: secret@' Mail/Sent/cur/*:2,S
 	run ! grep -qi '^bcc' "$MAILROOT/$U@example.net/new"/*
 }
 

@@ -193,7 +193,7 @@ test_inbox(void)
 	static const struct {
 		const char *text, *path;
 	} t[] = {
-	    {"sync work\nmaildir ~/Mail/work\n", "/home/ada/Mail/work/INBOX"},
+	    {"sync work\nmaildir ~/Mail/ada\n", "/home/ada/Mail/ada/INBOX"},
 	    {"sync work\nmaildir /m\nlayout maildir++\n", "/m"},
 	    {"sync work\nmaildir /m\nlayout flat .\n", "/m/INBOX"},
 	    {"sync home\naccount work\nmaildir /m\n", "/m/INBOX"},
