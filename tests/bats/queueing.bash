@@ -124,20 +124,3 @@ crlf_only() {
 body() {
 	message | sed '1,/^$/d'
 }
-
-# COMMAND...: it must fail. (A line that begins with ! never fails a test.)
-refute() {
-	! "$@" || fail "it should not: $*"
-}
-
-# COMMAND...: waits until it succeeds, 10 s at most.
-await() {
-	local i
-	for ((i = 0; i < 500; i++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	fail "waited in vain for: $*"
-}
