@@ -565,7 +565,8 @@ term_at_random() {
 	peer_start whole.peer -t 10
 	PORT=$PEER_PORT config
 	start "$FETCHD" -c config
-	sleep 0.5
+	await grep -q BODY.PEEK "${PEER_LOG[$PEER_PID]}"
+	sleep 0.2
 	stops TERM
 	peer_wait
 	assert_eq 1 "$(maildir_count in)"
@@ -578,7 +579,7 @@ term_at_random() {
 		peer_start never.peer -t 20
 		PORT=$PEER_PORT config
 		start "$FETCHD" -c config
-		await grep -q UID "${PEER_LOG[$PEER_PID]}"
+		await grep -q BODY.PEEK "${PEER_LOG[$PEER_PID]}"
 		sleep 0.2
 		kill -"$first" "$PID"
 		sleep 0.3
