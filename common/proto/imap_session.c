@@ -6,6 +6,7 @@
 #include "proto/imap_session.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Longer command lines are refused by servers; such a response waits for the
  * challenge, where lines may be longer. */
@@ -40,6 +41,7 @@ imap_session_clear(struct imap_session *s)
 {
 	sasl_free(s->sasl);
 	s->sasl = NULL;
+	explicit_bzero(s->sent, sizeof(s->sent));
 }
 
 static void
@@ -133,6 +135,18 @@ starttls_done(struct imap_session *s, const struct imap_ev *ev, struct err *e)
 
 /* --- the login --------------------------------------------------------- */
 
+/* By which it is known again, should the server repeat it. */
+static void
+note_sent(struct imap_session *s, struct span response)
+{
+	size_t n =
+	    response.n < sizeof(s->sent) ? response.n : sizeof(s->sent) - 1;
+
+	memset(s->sent, 0, sizeof(s->sent));
+	if (n > 0)
+		memcpy(s->sent, response.p, n);
+}
+
 /* The first response, when it may go with the command: " text"; else the
  * exchange is begun anew when the server asks. */
 static int
@@ -144,6 +158,7 @@ initial(
 	(void)buf_putc(out, ' ');
 	if (sasl_answer(s->sasl, span_of(NULL), out, e) == -1)
 		return -1;
+	note_sent(s, span_bytes(buf_span(out).p + 1, out->len - 1));
 	if (out->len == 1)
 		(void)buf_putc(out, '=');
 	s->spoken = out->len + 64 <= COMMAND_MAX;
@@ -229,15 +244,25 @@ challenged(struct imap_session *s, struct span text, struct err *e)
 		text = span_of(NULL);
 	s->spoken = true;
 	buf_init(&out, ANSWER_MAX);
-	if ((r = sasl_answer(s->sasl, text, &out, e)) == 0)
+	if ((r = sasl_answer(s->sasl, text, &out, e)) == 0) {
+		note_sent(s, buf_span(&out));
 		imap_send_line(s->imap, buf_span(&out));
-	else {
+	} else {
 		imap_send_line(s->imap, span_of("*"));
 		err_prefix(e, "logging in as %s with %s", s->login->user,
 		    sasl_name(s->mech));
 	}
 	buf_wipe(&out);
 	return r;
+}
+
+static int
+refused(
+    struct imap_session *s, struct imap_ev ev, const char *what, struct err *e)
+{
+	if (sasl_repeats(ev.text, s->login, span_of(s->sent)))
+		ev.text = span_of(SASL_NOT_SHOWN);
+	return imap_refused(&ev, what, e);
 }
 
 static int
@@ -251,7 +276,7 @@ login_done(struct imap_session *s, const struct imap_ev *ev, struct err *e)
 	    s->login->user, sasl_name(s->mech), *more != '\0' ? " (" : "", more,
 	    *more != '\0' ? ")" : "");
 	if (ev->cond != IMAP_OK)
-		return imap_refused(ev, what, e);
+		return refused(s, *ev, what, e);
 	if (s->sasl != NULL && (r = sasl_finish(s->sasl, e)) == -1)
 		err_prefix(e, "%s", what);
 	sasl_free(s->sasl);

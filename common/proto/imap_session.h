@@ -31,6 +31,7 @@ struct imap_session {
 	bool fresh;               /* capabilities came with the login */
 	enum sasl_mech mech;
 	struct sasl *sasl; /* owned */
+	char sent[32];     /* how the last response began, in base64 */
 };
 
 void imap_session_init(

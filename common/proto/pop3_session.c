@@ -220,24 +220,14 @@ start_login(struct pop3_session *s, struct err *e)
 	return pop3_send_text(s->pop3, POP3_PASS, s->login->password, e);
 }
 
-/* Some servers repeat the command that they did not like. */
-static bool
-echoes(struct span text, struct span secret)
-{
-	return text.n > 0 && secret.n > 0 &&
-	       memmem(text.p, text.n, secret.p, secret.n) != NULL;
-}
-
 /* The server refused: its reason, and with a token, what it said of that. */
 static int
 refused(struct pop3_session *s, struct pop3_ev ev, struct err *e)
 {
 	char what[200];
 
-	if (echoes(ev.text, buf_span(&s->initial)) ||
-	    (s->mech == SASL_NATIVE &&
-		echoes(ev.text, span_of(s->login->password))))
-		ev.text = span_of("(not shown: it repeats the secret)");
+	if (sasl_repeats(ev.text, s->login, buf_span(&s->initial)))
+		ev.text = span_of(SASL_NOT_SHOWN);
 	snprintf(what, sizeof(what), "login as %s (%s)", s->login->user,
 	    sasl_name(s->mech));
 	pop3_refused(&ev, what, e);

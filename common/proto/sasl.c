@@ -448,3 +448,21 @@ sasl_finish(struct sasl *s, struct err *e)
 {
 	return s->scram != NULL ? scram_finish(s->scram, e) : 0;
 }
+
+#define TELLING 16 /* of a secret's bytes, so many give it away */
+
+static bool
+has(struct span text, struct span secret)
+{
+	size_t n = secret.n < TELLING ? secret.n : TELLING;
+
+	return n > 0 && text.n > 0 &&
+	       memmem(text.p, text.n, secret.p, n) != NULL;
+}
+
+bool
+sasl_repeats(struct span text, const struct sasl_login *login, struct span sent)
+{
+	return has(text, sent) || has(text, span_of(login->password)) ||
+	       has(text, span_of(login->token));
+}

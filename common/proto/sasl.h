@@ -119,6 +119,15 @@ int sasl_answer(
  */
 int sasl_finish(struct sasl *, struct err *);
 
+/*
+ * Some servers repeat in a refusal what they did not like: whether `text` has
+ * the password, the token or what was sent (in base64, as it went out), or
+ * their beginning.  It is then not for a log.
+ */
+bool sasl_repeats(
+    struct span text, const struct sasl_login *, struct span sent);
+#define SASL_NOT_SHOWN "(not shown: it repeats the secret)"
+
 /* The OAuth error status that came in a challenge, "" when none; borrowed. */
 const char *sasl_server_error(const struct sasl *);
 

@@ -232,26 +232,14 @@ on_challenge(struct smtp_session *s, struct span text, struct err *e)
 	return rc;
 }
 
-/* Some servers repeat the line that they did not like, or its beginning. */
-static bool
-echoes(struct span text, struct span secret)
-{
-	size_t n = secret.n < 16 ? secret.n : 16;
-
-	return n > 0 && text.n > 0 &&
-	       memmem(text.p, text.n, secret.p, n) != NULL;
-}
-
 /* The server refused: its reason, and with a token, what it said of that. */
 static int
 refused(struct smtp_session *s, struct smtp_ev ev, struct err *e)
 {
 	char what[200];
 
-	if (echoes(ev.text, buf_span(&s->answer)) ||
-	    echoes(ev.text, span_of(s->login->password)) ||
-	    echoes(ev.text, span_of(s->login->token)))
-		ev.text = span_of("(not shown: it repeats the secret)");
+	if (sasl_repeats(ev.text, s->login, buf_span(&s->answer)))
+		ev.text = span_of(SASL_NOT_SHOWN);
 	snprintf(what, sizeof(what), "login as %s (%s)", s->login->user,
 	    sasl_name(s->mech));
 	smtp_refused(&ev, what, e);

@@ -129,6 +129,18 @@ static const struct talk talks[] = {
 	.kind = ERR_AUTH,
 	.says = "XOAUTH2 (401): the server refused: "
 		"\"[AUTHENTICATIONFAILED] Invalid (Failure)\""},
+    {.name = "a refusal that repeats the response",
+	.script = "S: * OK [CAPABILITY " CAPS "] hi\n"
+		  "C: A1 AUTHENTICATE PLAIN " PLAIN_IR "\n"
+		  "S: A1 NO not AUTHENTICATE PLAIN " PLAIN_IR "\n",
+	.kind = ERR_AUTH,
+	.says = "refused: \"" SASL_NOT_SHOWN "\""},
+    {.name = "a refusal that repeats LOGIN's password",
+	.script =
+	    "S: * OK [CAPABILITY IMAP4rev1] hi\n"
+	    "C: A1 LOGIN \"ada\" \"secret\"\nS: A1 BAD LOGIN ada secret\n",
+	.kind = ERR_AUTH,
+	.says = SASL_NOT_SHOWN},
     {.name = "a secret that is not there yet",
 	.late_secret = true,
 	.script = "S: * OK [CAPABILITY " CAPS "] hi\nE: secret\n"
