@@ -601,6 +601,43 @@ slow_login() {
 	done
 }
 
+# COMMAND...: with a /dev of its own, where a syslog writes to the file `syslog`.
+with_syslog() {
+	mkdir dev
+	: >syslog
+	unshare -rm bash -e -s -- "$@" <<-'END'
+		for f in null urandom; do
+			: >dev/$f
+			mount --bind /dev/$f dev/$f
+		done
+		mount --rbind dev /dev
+		socat -u UNIX-RECV:/dev/log OPEN:syslog,append 3>&- &
+		for ((i = 0; i < 500; i++)); do
+			[ ! -S /dev/log ] || break
+			sleep 0.02
+		done
+		rc=0
+		"$@" </dev/null 3>&- || rc=$?
+		kill $!
+		exit $rc
+	END
+}
+
+@test "secrets are not in what goes to syslog" {
+	make_word
+	start_postfix
+	ASKED=(--set "password-command=cat $PWD/word" --set auth=plain)
+	choose submissions "$SUBMISSIONS_PORT"
+	put_message
+	expect 77 with_syslog "$SENDQ" "${OPTIONS[@]}" -vv --syslog --run
+	assert_eq "" "$stderr"
+	grep -aq 'sendq.*AUTH PLAIN' syslog
+	grep -aq 'sendq.*535' syslog
+	clean syslog
+	clean -r "$XDG_STATE_HOME"
+	nothing_done
+}
+
 @test "secrets are not shown where a server repeats them" {
 	local mech reply
 	make_word
