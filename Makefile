@@ -177,6 +177,7 @@ bench:
 	@$(MAKE) -s $(JOBS) all rigs
 	@BUILD=$(abspath $(B)) tests/bench/run
 	@BUILD=$(abspath $(B)) tests/bench/send
+	@BUILD=$(abspath $(B)) tests/bench/sync
 
 # SECONDS: for each harness. FUZZERS="imap_lex pop3": these only.
 SECONDS = 600

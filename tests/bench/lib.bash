@@ -42,13 +42,24 @@ proxy_start() { # PORT RTT
 	port=$(cat "$dir/port")
 }
 
-# Ends it; sets turns and connections.
+proxy_stat() { awk -v k="$1" '$1 == k { print $2 }' "$dir/stats"; }
+
+# Ends it; sets turns, connections, and bytes sent and received.
 proxy_stop() {
 	kill "$proxy_pid"
 	wait "$proxy_pid" 2>/dev/null
 	proxy_pid=
-	turns=$(awk '$1 == "turns" { print $2 }' "$dir/stats")
-	connections=$(awk '$1 == "connections" { print $2 }' "$dir/stats")
+	turns=$(proxy_stat turns)
+	connections=$(proxy_stat connections)
+	sent=$(proxy_stat bytes_up) received=$(proxy_stat bytes_down)
+}
+
+# NAME: fetches that package and unpacks it, once for all; sets PKG to where it
+# is. For peers that need not be installed.
+unpack_package() {
+	local here=$root/tests/servers
+	# shellcheck source=tests/servers/lib.bash
+	PKG=$(. "$here/lib.bash" && unpack "$1" "$1" && echo "$PKG") || exit 1
 }
 
 # Sets seconds to how long the command took, and returns its status.
