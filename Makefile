@@ -18,7 +18,7 @@ PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 OS =	clock log stop file durable lock conf conf_read conf_apply tls_cert \
 	tls socks account command secret store maildir mbox sandbox net srv \
 	deflate pump progress notify ask parent idn
-CLIENT = server link imap_client
+CLIENT = server link imap_client imap_idle stay
 
 FETCHD = options seen inbox_commands inbox_batch inbox_settle inbox run \
 	pop3_conn pop3_plan pop3_fetch imap_conn imap_plan imap_remove \

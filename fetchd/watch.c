@@ -6,29 +6,20 @@
 
 #include "watch.h"
 
-#include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "client/imap_idle.h"
+#include "client/stay.h"
 #include "imap_fetch.h"
 #include "os/clock.h"
-#include "os/log.h"
-#include "os/notify.h"
 #include "os/stop.h"
 #include "pop3_fetch.h"
 
 #define CONNECTIONS_MAX 10        /* servers allow 10 to 15 to a user */
 #define IDLE_LOOK_MS (15 * 60000) /* a full look, in any case */
-#define ANSWER_MS 30000           /* to DONE, or the link is dead */
-#define POLL_MOST 60000           /* poll(2) does not count suspended time */
-#define SLEPT_MS 10000            /* that late: the machine was asleep */
-#define IDLE_LEAST 1000
-#define PAUSE_FIRST 1000
-#define PAUSE_MOST (5 * 60000)
 #define C_IDLE 1000000u
 #define C_NOTIFY 1000001u
 
@@ -37,53 +28,19 @@ struct post {
 	struct imap_conn conn;
 	struct link link;
 	const char *folder; /* borrowed; NULL: NOTIFY over all of them */
-	bool idling;
-	bool no_idle; /* the server offers it, but does not do it */
-	int64_t idle_since;
+	struct imap_idle idle;
 };
 
 struct watch {
 	struct run *run; /* borrowed */
+	struct stay stay;
 	struct words folders;
 	struct post posts[CONNECTIONS_MAX];
 	size_t n; /* posts in use */
 	bool notify;
 	bool *dirty;    /* owned: folders in which something is new */
-	int64_t pause;  /* before the next try to connect */
 	int64_t looked; /* when all folders were last looked at */
 };
-
-static void __attribute__((format(printf, 2, 3)))
-tell(struct watch *w, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	ask_notify(w->run->ask_fd, text);
-}
-
-/* How long a wait may last, with the watchdog in mind. */
-static int64_t
-no_later(int64_t until)
-{
-	int64_t every = notify_watchdog_ms(), now = clock_ms();
-
-	if (every != 0 && now + every / 2 < until)
-		return now + every / 2;
-	return until;
-}
-
-static void
-sleep_until(struct watch *w, int64_t until)
-{
-	while (!stop_requested() && clock_ms() < until) {
-		ask_alive(w->run->ask_fd);
-		clock_sleep(no_later(until) - clock_ms(), stop_fd());
-	}
-}
 
 /* Counts and limits are for one pass. */
 static void
@@ -99,42 +56,26 @@ start_afresh(struct run *r)
 static bool
 can_idle(const struct post *p)
 {
-	return !p->no_idle && imap_has(&p->conn.client.imap, IMAP_CAP_IDLE);
+	return imap_idle_can(&p->idle, &p->conn.client);
 }
 
-/* Sends IDLE, and does not wait for the "+". */
-static int
-start_idle(struct post *p, struct err *e)
-{
-	enum pump_result moved;
-
-	imap_command(&p->conn.client.imap, IMAP_V_IDLE, C_IDLE, "IDLE");
-	p->idling = true;
-	p->idle_since = clock_ms();
-	return pump_poll(&p->link.pump, &moved, e);
-}
-
-/* A dead link shows here: a short answer must come soon. */
+/* A dead link shows here. */
 static int
 finish_soon(struct post *p, const char *what, struct err *e)
 {
-	int64_t timeout = p->link.pump.timeout;
-	int rv;
+	int64_t timeout = link_hurry(&p->link);
+	int rv = imap_conn_finish(&p->conn, C_IDLE, what, e);
 
-	if (timeout > ANSWER_MS)
-		p->link.pump.timeout = ANSWER_MS;
-	rv = imap_conn_finish(&p->conn, C_IDLE, what, e);
-	p->link.pump.timeout = timeout;
+	link_ease(&p->link, timeout);
 	return rv;
 }
 
 static int
 end_idle(struct post *p, struct err *e)
 {
-	if (!p->idling)
+	if (!p->idle.on)
 		return 0;
-	p->idling = false;
-	imap_send_line(&p->conn.client.imap, span_of("DONE"));
+	imap_idle_end(&p->idle, &p->conn.client);
 	return finish_soon(p, "IDLE", e);
 }
 
@@ -160,16 +101,6 @@ mark_post(struct watch *w, const struct post *p)
 			w->dirty[i] = true;
 }
 
-/* The server has ended IDLE by itself, which it does not do at once unless it
- * knows none. */
-static void
-idle_ended(struct post *p, const struct imap_ev *ev)
-{
-	p->idling = false;
-	p->no_idle =
-	    ev->cond != IMAP_OK || clock_ms() - p->idle_since < IDLE_LEAST;
-}
-
 /* Takes what has come on a connection; never waits. */
 static int
 hear(struct watch *w, struct post *p, struct err *e)
@@ -185,7 +116,7 @@ hear(struct watch *w, struct post *p, struct err *e)
 			return err_set(e, ERR_TEMP,
 			    "%s has stopped telling of new mail", p->link.peer);
 		else if (ev.kind == IMAP_EV_DONE && ev.verb == IMAP_V_IDLE)
-			idle_ended(p, &ev);
+			imap_idle_ended(&p->idle, &ev);
 	}
 	if (p->conn.changed)
 		mark_post(w, p);
@@ -233,9 +164,7 @@ close_posts(struct watch *w)
 	size_t i;
 
 	for (i = 0; i < w->n; i++) {
-		if (w->posts[i].idling)
-			imap_send_line(
-			    &w->posts[i].conn.client.imap, span_of("DONE"));
+		imap_idle_end(&w->posts[i].idle, &w->posts[i].conn.client);
 		imap_conn_close(&w->posts[i].conn);
 		link_clear(&w->posts[i].link);
 	}
@@ -363,9 +292,10 @@ idle_all(struct watch *w, struct err *e)
 	for (i = 0; i < w->n; i++) {
 		struct post *p = &w->posts[i];
 
-		if (p->idling || w->notify || !can_idle(p))
+		if (p->idle.on || w->notify || !can_idle(p))
 			continue;
-		if (back_to_post(w, p, e) == -1 || start_idle(p, e) == -1)
+		if (back_to_post(w, p, e) == -1 ||
+		    imap_idle_begin(&p->idle, &p->conn.client, C_IDLE, e) == -1)
 			return -1;
 	}
 	return 0;
@@ -382,13 +312,13 @@ renew(struct watch *w, struct err *e)
 	for (i = 0; i < w->n; i++) {
 		struct post *p = &w->posts[i];
 
-		if (now - p->idle_since < w->run->fetch->idle)
+		if (now - p->idle.since < w->run->fetch->idle)
 			continue;
 		if (end_idle(p, e) == -1)
 			return -1;
 		if (!w->notify)
 			continue;
-		p->idle_since = now;
+		p->idle.since = now;
 		imap_command(&p->conn.client.imap, IMAP_V_NOOP, C_IDLE, "NOOP");
 		if (finish_soon(p, "NOOP", e) == -1)
 			return -1;
@@ -412,19 +342,18 @@ static void
 wait_for_news(struct watch *w, int64_t until)
 {
 	struct pollfd p[CONNECTIONS_MAX + 1];
-	int64_t began = clock_ms(), ms = until - began;
+	int64_t ms = until - clock_ms();
 	size_t i;
 
 	for (i = 0; i < w->n; i++)
 		p[i] = (struct pollfd){
 		    .fd = w->posts[i].link.pump.fd, .events = POLLIN};
 	p[w->n] = (struct pollfd){.fd = stop_fd(), .events = POLLIN};
-	ms = ms < 0 ? 0 : ms > POLL_MOST ? POLL_MOST : ms;
-	poll(p, (nfds_t)w->n + 1, (int)ms);
+	poll(p, (nfds_t)w->n + 1, ms < 0 ? 0 : (int)ms);
 	/* Nobody knows what became of connections during a sleep. */
-	if (clock_ms() - began > ms + SLEPT_MS)
+	if (stay_slept(until))
 		for (i = 0; i < w->n; i++)
-			w->posts[i].idle_since = 0;
+			w->posts[i].idle.since = 0;
 }
 
 /* Takes what all connections have to say, news that came while something
@@ -480,7 +409,7 @@ await_news(struct watch *w, struct err *e)
 			break;
 		ask_alive(w->run->ask_fd);
 		wait_for_news(
-		    w, no_later(now + f->idle < next ? now + f->idle : next));
+		    w, stay_until(now + f->idle < next ? now + f->idle : next));
 		if (hear_all(w, e) == -1 || renew(w, e) == -1)
 			return -1;
 	}
@@ -503,8 +432,8 @@ imap_session(struct watch *w, struct err *e)
 		if (unselect(w, e) == -1 || run_begun(w->run, e) == -1 ||
 		    inbox_rest(w->run->inbox, e) == -1)
 			return -1;
-		w->pause = PAUSE_FIRST;
-		tell(w, "STATUS=watching %s", w->run->link.peer);
+		stay_well(&w->stay);
+		stay_tell(&w->stay, "STATUS=watching %s", w->run->link.peer);
 		if (await_news(w, e) == -1)
 			return -1;
 	}
@@ -522,52 +451,30 @@ pop3_session(struct watch *w, struct err *e)
 		link_close(&w->run->link);
 		if (rv == -1 || inbox_rest(w->run->inbox, e) == -1)
 			return -1;
-		w->pause = PAUSE_FIRST;
-		tell(w, "STATUS=looking at %s now and then", w->run->link.peer);
-		sleep_until(w, clock_ms() + w->run->fetch->poll);
+		stay_well(&w->stay);
+		stay_tell(&w->stay, "STATUS=looking at %s now and then",
+		    w->run->link.peer);
+		stay_sleep(&w->stay, clock_ms() + w->run->fetch->poll);
 	}
 	return 0;
-}
-
-/* Whether to try again, or a person must mend something first. */
-static bool
-may_pass(const struct err *e)
-{
-	switch (e->kind) {
-	case ERR_TEMP:
-	case ERR_PROTO:
-	case ERR_MESSAGE:
-		return true;
-	case ERR_LOCAL: /* a full disk may be emptied */
-		return err_exit(e) == 75;
-	case ERR_NONE:
-	case ERR_AUTH:
-	case ERR_TLS:
-	case ERR_CONFIG:
-		break;
-	}
-	return false;
 }
 
 int
 watch_run(struct run *r, struct err *e)
 {
-	struct watch w = {.run = r, .pause = PAUSE_FIRST};
+	struct watch w = {.run = r};
 	int rv = 0;
 
 	words_init(&w.folders);
+	stay_init(&w.stay, r->ask_fd);
 	/* Ready to try: the network may come up later than the service. */
-	tell(&w, "READY=1\nSTATUS=connecting to %s", r->link.peer);
+	stay_tell(&w.stay, "READY=1\nSTATUS=connecting to %s", r->link.peer);
 	while (!stop_requested()) {
 		rv = r->fetch->imap ? imap_session(&w, e) : pop3_session(&w, e);
 		close_posts(&w);
 		inbox_discard(r->inbox);
-		if (rv == 0 || stop_requested() || !may_pass(e))
+		if (rv == 0 || !stay_again(&w.stay, e))
 			break;
-		log_warn("%s; again in %" PRId64 " s", e->text, w.pause / 1000);
-		tell(&w, "STATUS=%.200s", e->text);
-		sleep_until(&w, clock_ms() + w.pause);
-		w.pause = w.pause * 2 < PAUSE_MOST ? w.pause * 2 : PAUSE_MOST;
 	}
 	words_clear(&w.folders);
 	free(w.dirty);

@@ -21,6 +21,7 @@
 #include "os/stop.h"
 
 #define TUNNEL_END_MS 500
+#define ANSWER_MS 30000 /* to a short question */
 
 void
 link_init(struct link *l, const struct account *a, const struct url *url,
@@ -230,4 +231,20 @@ link_wait(struct link *l, int64_t deadline, enum pump_result *r, struct err *e)
 {
 	ask_alive(l->ask_fd);
 	return pump_wait(&l->pump, deadline, r, e);
+}
+
+int64_t
+link_hurry(struct link *l)
+{
+	int64_t timeout = l->pump.timeout;
+
+	if (timeout > ANSWER_MS)
+		l->pump.timeout = ANSWER_MS;
+	return timeout;
+}
+
+void
+link_ease(struct link *l, int64_t timeout)
+{
+	l->pump.timeout = timeout;
 }

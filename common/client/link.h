@@ -75,4 +75,9 @@ bool link_renew(struct link *, enum sasl_mech);
 int link_wait(
     struct link *, int64_t deadline, enum pump_result *, struct err *);
 
+/* A short answer must come soon, or the link is dead: shortens the time-out to
+ * 30 s, until link_ease() is given what this returns. */
+int64_t link_hurry(struct link *);
+void link_ease(struct link *, int64_t timeout);
+
 #endif
