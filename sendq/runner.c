@@ -30,6 +30,7 @@ struct need {
 	bool asked;    /* whether the account is to wait */
 	int64_t waits; /* until then; 0: it is not to */
 	uint64_t due;  /* messages about which something is to be done */
+	int64_t past;  /* since when, of the last; -1: none */
 	int64_t next;  /* when that will be so of another; INT64_MAX: never */
 };
 
@@ -85,6 +86,7 @@ ask_standing(struct look *l, const struct send *s, struct need *n)
 	char *why = NULL;
 
 	n->asked = true;
+	n->past = -1;
 	n->next = INT64_MAX;
 	standing_init(&st, l->runner->queue, s->name, s->limits, s->n_limits);
 	if (standing_paused(&st, l->now, batch_stamp(s), &n->waits, &why, &e) !=
@@ -113,15 +115,16 @@ look_at(struct look *l, const struct message *m)
 	if (!n->asked)
 		ask_standing(l, s, n);
 	next = tend_next(s, &m->env, n->waits);
-	if (next <= l->now)
+	if (next <= l->now) {
 		n->due++;
-	else if (next < n->next)
+		n->past = next > n->past ? next : n->past;
+	} else if (next < n->next)
 		n->next = next;
 }
 
 /* Looks at all messages, without their locks. */
 static int
-look(struct runner *r, struct look *l, struct err *e)
+look(struct runner *r, int64_t now, struct look *l, struct err *e)
 {
 	struct words ids;
 	struct message m;
@@ -131,7 +134,7 @@ look(struct runner *r, struct look *l, struct err *e)
 
 	*l = (struct look){.runner = r,
 	    .needs = mem_array(r->n_sends, sizeof(*l->needs)),
-	    .now = clock_wall_us() / 1000000};
+	    .now = now};
 	words_init(&ids);
 	rv = queue_ids(r->queue, false, &ids, e);
 	for (i = 0; rv == 0 && i < ids.n; i++) {
@@ -158,24 +161,26 @@ look_clear(struct look *l)
 	free(l->needs);
 }
 
-int64_t
-runner_next(struct runner *r, int64_t now)
+struct runner_due
+runner_due(struct runner *r, int64_t now)
 {
-	int64_t next = INT64_MAX;
+	struct runner_due due = {.past = -1, .next = INT64_MAX};
+	const struct need *n;
 	struct look l;
 	struct err e;
 	size_t i;
 
-	if (look(r, &l, &e) == -1)
+	if (look(r, now, &l, &e) == -1)
 		log_err(&e);
 	for (i = 0; i < r->n_sends; i++) {
-		if (l.needs[i].due > 0)
-			next = now;
-		else if (l.needs[i].asked && l.needs[i].next < next)
-			next = l.needs[i].next;
+		n = &l.needs[i];
+		if (!n->asked)
+			continue;
+		due.past = n->past > due.past ? n->past : due.past;
+		due.next = n->next < due.next ? n->next : due.next;
 	}
 	look_clear(&l);
-	return next;
+	return due;
 }
 
 /* --- a pass --------------------------------------------------------------------- */
@@ -234,7 +239,7 @@ runner_run(struct runner *r)
 	int code;
 
 	queue_tidy(r->queue);
-	if (look(r, &l, &e) == -1) {
+	if (look(r, clock_wall_us() / 1000000, &l, &e) == -1) {
 		log_err(&e);
 		look_clear(&l);
 		return err_exit(&e);

@@ -30,8 +30,12 @@ int runner_run(struct runner *);
 void runner_spawn(struct runner *, int64_t due);
 
 /*
- * When the next message is due, in seconds since 1970; INT64_MAX: never.
+ * When messages are due, in seconds since 1970: the latest time that is past,
+ * by `now` (-1: none), and the next to come (INT64_MAX: none).
  */
-int64_t runner_next(struct runner *, int64_t now);
+struct runner_due {
+	int64_t past, next;
+};
+struct runner_due runner_due(struct runner *, int64_t now);
 
 #endif

@@ -44,11 +44,12 @@ struct watch {
 	struct runner *runner; /* borrowed */
 	int inotify;           /* owned */
 	struct pass passes[PASSES_MAX];
-	bool news;    /* mail came */
-	bool touched; /* a message was changed, perhaps by a pass */
-	bool ended;   /* a pass has ended since the last look */
-	int64_t rest; /* no pass for what was due before that, clock_ms() */
-	int64_t look; /* a look is due */
+	bool news;     /* mail came */
+	bool touched;  /* a message was changed, perhaps by a pass */
+	bool ended;    /* a pass has ended since the last look */
+	int64_t rest;  /* no pass for what was due before that, clock_ms() */
+	int64_t begun; /* the last pass, seconds since 1970; 0: none */
+	int64_t look;  /* a look is due */
 };
 
 static int64_t
@@ -100,7 +101,8 @@ free_pass(struct watch *w)
 	return NULL;
 }
 
-static void
+/* False: there are as many as may be, or it cannot be had now. */
+static bool
 start(struct watch *w)
 {
 	struct pass *p = free_pass(w);
@@ -109,7 +111,7 @@ start(struct watch *w)
 	int fds[2];
 
 	if (p == NULL || pipe2(fds, O_CLOEXEC) == -1)
-		return;
+		return false;
 	/* A stop that comes before it knows what to do with it waits. */
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGUSR1);
@@ -124,9 +126,10 @@ start(struct watch *w)
 	if (pid == -1) {
 		log_warn("cannot start a pass: %s", strerror(errno));
 		close(fds[0]);
-		return;
+		return false;
 	}
 	*p = (struct pass){.pid = pid, .alive = fds[0]};
+	return true;
 }
 
 /* --- waiting -------------------------------------------------------------------- */
@@ -234,28 +237,35 @@ tell(int64_t next, bool busy)
 }
 
 /*
- * While a pass is under way, what is due may be what it has in hand: only new
- * mail starts another. What is due when one has ended, it could not settle.
- * Returns when to look again, in clock_ms() terms.
+ * While a pass is under way, what is due may be what it has in hand: another is
+ * started for new mail, and for what fell due since then. What is due when one
+ * has ended, it could not settle. Returns when to look again, in clock_ms()
+ * terms.
  */
 static int64_t
 look(struct watch *w)
 {
-	int64_t next = runner_next(w->runner, now_s());
-	int64_t now = clock_ms(), left = next - now_s();
-	bool due = left <= 0, busy = is_busy(w);
+	int64_t wall = now_s(), now = clock_ms(), again = now + LOOK_MS, left;
+	struct runner_due d = runner_due(w->runner, wall);
+	bool due = d.past != -1, busy = is_busy(w);
 
 	if (!due)
 		w->rest = 0;
 	else if (w->ended)
 		w->rest = now + AGAIN_MS;
-	if (due && (w->news || (!busy && (w->touched || now >= w->rest))))
-		start(w);
-	w->news = w->touched = w->ended = false;
-	tell(next, is_busy(w));
-	if (due)
-		return is_busy(w) ? now + LOOK_MS : w->rest;
-	return now + (left > LOOK_MS / 1000 ? LOOK_MS : left * 1000);
+	w->news = due && (w->news || d.past > w->begun ||
+			     (!busy && (w->touched || now >= w->rest)));
+	if (w->news && start(w)) {
+		w->news = false;
+		w->begun = wall;
+	}
+	w->touched = w->ended = false;
+	tell(due ? wall : d.next, is_busy(w));
+	if (due && !is_busy(w))
+		again = w->rest;
+	left = d.next - wall;
+	return left < LOOK_MS / 1000 ? earlier(again, now + left * 1000)
+	                             : again;
 }
 
 static void

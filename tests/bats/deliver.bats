@@ -281,6 +281,9 @@ start_watch() {
 	sleep 0.5
 	post_many 1 1
 	await_sink 1
+	# Nor what falls due while it is slow.
+	post later -odq --delay 2s one@example.net
+	await_sink 2
 	kill -TERM "$WATCH"
 	wait "$WATCH"
 }
