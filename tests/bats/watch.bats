@@ -305,8 +305,8 @@ restart_server() {
 }
 
 start_proxy() {
-	"$BUILD/tests/bench/proxy" -t "$IMAP_PORT" "$@" -p proxy.port 3>&- \
-		>/dev/null &
+	setsid "$BUILD/tests/bench/proxy" -t "$IMAP_PORT" "$@" -p proxy.port \
+		3>&- >/dev/null &
 	PROXY=$!
 	PIDS+=("$PROXY")
 	await test -s proxy.port
