@@ -62,9 +62,11 @@ unpack_package() {
 	PKG=$(. "$here/lib.bash" && unpack "$1" "$1" && echo "$PKG") || exit 1
 }
 
-# Sets seconds to how long the command took, and returns its status.
+# Sets seconds to how long the command took, and returns its status. What the one
+# before it has left to be written is not on its account.
 timed() {
 	local t0 rc=0
+	sync
 	t0=$(date +%s%N)
 	"$@" || rc=$?
 	seconds=$(awk -v n=$(($(date +%s%N) - t0)) \
