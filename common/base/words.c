@@ -119,6 +119,44 @@ words_split(struct words *w, const char *line, bool comments, struct err *e)
 	return 0;
 }
 
+static void
+put_word(struct buf *out, const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_@%+=:,./-";
+
+	if (*s != '\0' && s[strspn(s, plain)] == '\0') {
+		buf_puts(out, s);
+		return;
+	}
+	buf_putc(out, '\'');
+	for (; *s != '\0'; s++)
+		if (*s == '\'')
+			buf_puts(out, "'\\''");
+		else
+			buf_putc(out, *s);
+	buf_putc(out, '\'');
+}
+
+char *
+words_line(const char *const *v, size_t n)
+{
+	struct buf out;
+	char *line;
+	size_t i;
+
+	buf_init(&out, (size_t)1 << 24); /* over any ARG_MAX */
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_putc(&out, ' ');
+		put_word(&out, v[i]);
+	}
+	line = mem_strdup(buf_cstr(&out));
+	buf_clear(&out);
+	return line;
+}
+
 bool
 words_need_shell(const char *line)
 {

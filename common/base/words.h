@@ -28,6 +28,12 @@ bool words_have(const struct words *, const char *);         /* that one */
 int words_split(struct words *w, const char *line, bool comments, struct err *);
 
 /*
+ * The line that a shell splits into these n words again, and words_split() too:
+ * what needs it stands in single quotes.  The caller's.
+ */
+char *words_line(const char *const *v, size_t n);
+
+/*
  * True when a command line needs a shell to mean what it says: an unquoted
  * | & ; < > ( ) $ ` * ? [ ~ or a newline, or $ ` in double quotes.
  */

@@ -116,6 +116,36 @@ put_quoted(struct buf *out, const char *s)
 	buf_putc(out, '"');
 }
 
+/* The line made of them, too. */
+static void
+check_line(const struct words *a)
+{
+	char *line = words_line((const char *const *)a->v, a->n);
+	struct words b;
+	struct err e;
+	size_t k;
+
+	words_init(&b);
+	quiet(words_split(&b, line, false, &e) == 0 && a->n == b.n,
+	    "split of: %s", line);
+	for (k = 0; k < a->n && k < b.n; k++)
+		quiet(strcmp(a->v[k], b.v[k]) == 0, "word of: %s", line);
+	free(line);
+	words_clear(&b);
+}
+
+static void
+test_line(void)
+{
+	static const char *const v[] = {
+	    "plain-1/x.y", "", "a b", "it's", "*", "caf\xc3\xa9", "-o"};
+	char *line = words_line(v, sizeof(v) / sizeof(v[0]));
+
+	is_str(line, "plain-1/x.y '' 'a b' 'it'\\''s' '*' 'caf\xc3\xa9' -o",
+	    "quoted as a shell needs it");
+	free(line);
+}
+
 /* What is quoted splits into the same words again. */
 static void
 test_round_trip(void)
@@ -145,8 +175,9 @@ test_round_trip(void)
 			quiet(strcmp(a.v[k], b.v[k]) == 0, "word of: %s",
 			    buf_cstr(&line));
 		buf_clear(&line);
-		words_clear(&a);
 		words_clear(&b);
+		check_line(&a);
+		words_clear(&a);
 	}
 	ok(tap_failed == 0, "5,000 random lists split again");
 }
@@ -157,6 +188,7 @@ main(void)
 	test_split();
 	test_shell();
 	test_copy();
+	test_line();
 	test_round_trip();
 	return done();
 }
