@@ -3,7 +3,7 @@
  * new, or gone, on the other. A message that a reader moved to another folder
  * keeps its file's unique name; one that was moved on the server is known by
  * EMAILID, or by size and Message-ID (by the whole header where it has none);
- * so is one whose row was lost.
+ * so is one whose row was lost, or whose file a reader gave another name.
  */
 
 #include <stdlib.h>
@@ -194,16 +194,16 @@ has_size(const struct sizes *s, uint64_t size)
 	       bsearch(&size, s->v, s->n, sizeof(*s->v), by_size) != NULL;
 }
 
-/* Sizes of what is new on the server, in all folders. */
+/* Sizes of such items, in all folders. */
 static struct sizes
-sizes_there(const struct tour *t)
+sizes_of(const struct tour *t, bool (*is)(const struct item *))
 {
 	struct sizes s = {0};
 	size_t i, k;
 
 	for (i = 0; i < t->n; i++)
 		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
-			if (!is_new_there(&t->works[i].v[k]))
+			if (!is(&t->works[i].v[k]))
 				continue;
 			if ((s.n & (s.n - 1)) == 0)
 				s.v = mem_resize(
@@ -250,8 +250,10 @@ know_files(
 		for (k = 0; !w->left && k < w->n; k++) {
 			struct item *it = &w->v[k];
 
-			if (!is_new_here(it) &&
-			    !(is_gone_there(it) && has_size(there, it->size)))
+			if (it->has_digest ||
+			    (!is_new_here(it) &&
+				!(is_gone_there(it) &&
+				    has_size(there, it->size))))
 				continue;
 			has_id = true;
 			if (know_file(w, it, &has_id, e) == -1)
@@ -262,33 +264,42 @@ know_files(
 	return 0;
 }
 
-static struct sizes
-sizes_here(const struct tour *t)
+static bool
+has_digest(const struct item *it)
 {
-	struct sizes s = {0};
-	size_t i, k;
-
-	for (i = 0; i < t->n; i++)
-		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
-			if (!t->works[i].v[k].has_digest)
-				continue;
-			if ((s.n & (s.n - 1)) == 0)
-				s.v = mem_resize(
-				    s.v, s.n > 0 ? 2 * s.n : 1, sizeof(*s.v));
-			s.v[s.n++] = t->works[i].v[k].size;
-		}
-	if (s.n > 0)
-		qsort(s.v, s.n, sizeof(*s.v), by_size);
-	return s;
+	return it->has_digest;
 }
 
 /* --- and of what is on the server --------------------------------------------------- */
 
 struct knowing {
 	struct tour *t;
-	struct work **works; /* owned; by cookie */
+	bool (*is)(const struct item *); /* which are asked for */
+	struct work **works;             /* owned; by cookie */
 	struct buf text;
 };
+
+static int
+by_uid(const void *key, const void *member)
+{
+	uint32_t a = *(const uint32_t *)key;
+	uint32_t b = ((const struct item *)member)->uid;
+
+	return a < b ? -1 : a > b;
+}
+
+/* The item with that UID: new on the server, or one that was known; those stand
+ * behind all others, by rising UID. */
+static struct item *
+find(struct work *w, uint32_t uid)
+{
+	struct item *it = tour_new(w, uid);
+
+	if (it != NULL || w->n == w->new_to)
+		return it;
+	return bsearch(
+	    &uid, w->v + w->new_to, w->n - w->new_to, sizeof(*w->v), by_uid);
+}
 
 static int
 on_begin(void *arg, const struct remote_message *m, struct err *e)
@@ -315,11 +326,11 @@ on_end(void *arg, const struct remote_message *m, struct err *e)
 {
 	struct knowing *k = arg;
 	struct work *w = k->works[m->cookie];
-	struct item *it = tour_new(w, m->uid);
+	struct item *it = find(w, m->uid);
 	bool unused;
 
 	(void)e;
-	if (it == NULL || !is_new_there(it))
+	if (it == NULL || !k->is(it))
 		return 0;
 	local_digest(buf_span(&k->text), it->digest, &unused);
 	it->has_digest = true;
@@ -343,16 +354,16 @@ on_missing(void *arg, const struct remote_message *m, const struct err *why,
 	return 0;
 }
 
-/* Message-IDs of what may be one of ours, of all folders in one flight; or
+/* Message-IDs of such that may be one of ours, of all folders in one flight; or
  * whole headers, if one of ours has no Message-ID. */
 static int
-know_there(
-    struct tour *t, const struct sizes *here, bool headers, struct err *e)
+know_there(struct tour *t, bool (*is)(const struct item *),
+    const struct sizes *here, bool headers, struct err *e)
 {
 	struct remote_fetch *f = mem_array(t->n + 1, sizeof(*f));
 	struct uidset *sets = mem_array(t->n + 1, sizeof(*sets));
 	struct knowing k = {
-	    .t = t, .works = mem_array(t->n + 1, sizeof(*k.works))};
+	    .t = t, .is = is, .works = mem_array(t->n + 1, sizeof(*k.works))};
 	const struct remote_sink sink = {
 	    &k, on_begin, on_data, on_end, on_drop, on_missing};
 	size_t i, j, n = 0;
@@ -364,14 +375,14 @@ know_there(
 
 		uidset_init(&sets[n]);
 		for (j = 0; !w->left && j < w->n; j++)
-			if (is_new_there(&w->v[j]) &&
-			    has_size(here, w->v[j].size))
+			if (is(&w->v[j]) && has_size(here, w->v[j].size))
 				uidset_add(&sets[n], w->v[j].uid, w->v[j].uid);
 		if (uidset_empty(&sets[n]))
 			continue;
 		k.works[n] = w;
 		f[n] = (struct remote_fetch){.folder = w->f.remote,
-		    .uidvalidity = w->diff.uidvalidity,
+		    .uidvalidity =
+			w->asked ? w->diff.uidvalidity : w->f.uidvalidity,
 		    .uids = &sets[n],
 		    .part = headers ? REMOTE_HEADER : REMOTE_MESSAGE_ID,
 		    .cookie = (uint32_t)n};
@@ -408,6 +419,16 @@ found_pair(struct tour *t, struct place file, struct place message)
 	tour_plan(t, &t->works[file.work], here);
 }
 
+/* The digest, within that folder. */
+static void
+key_within(const struct item *it, size_t work, unsigned char key_r[16])
+{
+	memcpy(key_r, it->digest, sizeof(it->digest));
+	key_r[0] ^= (unsigned char)work;
+	key_r[1] ^= (unsigned char)(work >> 8);
+	key_r[2] ^= (unsigned char)(work >> 16);
+}
+
 static void
 pair_up(struct tour *t)
 {
@@ -421,11 +442,7 @@ pair_up(struct tour *t)
 
 			if (!it->has_digest || it->settled)
 				continue;
-			/* within the folder: it is part of the key */
-			memcpy(key, it->digest, sizeof(key));
-			key[0] ^= (unsigned char)i;
-			key[1] ^= (unsigned char)(i >> 8);
-			key[2] ^= (unsigned char)(i >> 16);
+			key_within(it, i, key);
 			if (is_new_here(it))
 				add_trace(&here, i, k, key, it->size, 0);
 			else if (is_new_there(it))
@@ -434,6 +451,79 @@ pair_up(struct tour *t)
 	match(t, &here, &there, found_pair);
 	traces_clear(&here);
 	traces_clear(&there);
+}
+
+/* --- moved or kept by a reader, under another name --------------------------------------- */
+
+/* The file is here still. */
+static void
+found_file(struct tour *t, struct place gone, struct place came)
+{
+	struct item *it = item_at(t, gone), *new = item_at(t, came);
+
+	it->file = new->file;
+	it->m.local = new->m.local;
+	new->settled = true;
+	tour_plan(t, &t->works[gone.work], it);
+	it->p.remember = true;
+}
+
+static bool
+is_lost_here(const struct item *it)
+{
+	return is_gone_here(it) && it->to == NULL && !it->settled;
+}
+
+/* Those that are left, within their folders or beyond. */
+static void
+match_files(struct tour *t, bool within)
+{
+	struct traces gone = {0}, came = {0};
+	unsigned char key[16];
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			struct item *it = &t->works[i].v[k];
+			bool new = is_new_here(it);
+
+			if (!it->has_digest || (!new && !is_lost_here(it)))
+				continue;
+			memcpy(key, it->digest, sizeof(key));
+			if (within)
+				key_within(it, i, key);
+			add_trace(new ? &came : &gone, i, k, key, it->size,
+			    within ? new : (uint32_t)i);
+		}
+	match(t, &gone, &came, within ? found_file : found_move_here);
+	traces_clear(&gone);
+	traces_clear(&came);
+}
+
+/*
+ * Files that are gone, and new ones with other names: some readers move a
+ * message by a copy, and a backup may come back renamed.  The server is asked
+ * what is gone.
+ */
+static int
+renamed_here(struct tour *t, bool *any_bare_r, struct err *e)
+{
+	struct sizes gone = sizes_of(t, is_lost_here), here = {0};
+	int rv = 0;
+
+	if (gone.n > 0)
+		rv = know_files(t, &gone, any_bare_r, e);
+	if (rv == 0 && gone.n > 0)
+		here = sizes_of(t, has_digest);
+	if (here.n > 0)
+		rv = know_there(t, is_lost_here, &here, *any_bare_r, e);
+	if (rv == 0 && here.n > 0) {
+		match_files(t, true);
+		match_files(t, false);
+	}
+	free(gone.v);
+	free(here.v);
+	return rv;
 }
 
 /* --- moved by another client -------------------------------------------------------------- */
@@ -483,17 +573,17 @@ tour_know(struct tour *t, struct err *e)
 {
 	struct sizes there, here = {0};
 	bool headers = false;
-	int rv = moves_here(t, e);
+	int rv = 0;
 
-	if (rv == -1)
+	if (moves_here(t, e) == -1 || renamed_here(t, &headers, e) == -1)
 		return -1;
 	moves_there(t, true);
-	there = sizes_there(t);
+	there = sizes_of(t, is_new_there);
 	if (there.n > 0)
 		rv = know_files(t, &there, &headers, e);
 	if (rv == 0 && there.n > 0) {
-		here = sizes_here(t);
-		rv = know_there(t, &here, headers, e);
+		here = sizes_of(t, has_digest);
+		rv = know_there(t, is_new_there, &here, headers, e);
 	}
 	if (rv == 0 && here.n > 0) {
 		pair_up(t);

@@ -78,6 +78,25 @@ setup_file() {
 	assert_eq "" "$output"
 }
 
+@test "moved by a reader that copies, or renamed: known, nothing sent again" {
+	feed "$U" INBOX 4 100000
+	feed "$U" Archive 1 1000
+	sync 0
+	set -- md/INBOX/new/*
+	mv "$1" md/Archive/cur/1.other-name.h:2,S
+	mv "$2" md/INBOX/cur/2.other-name.h:2,F
+	sed '/^Message-ID/d' "$3" >md/Archive/new/3.not-the-same.h
+	rm "$3"
+	sync 0 -vv
+	assert_eq 1 "$(grep -c '> A[0-9]* .*APPEND' <<<"$stderr")" "the last one"
+	asked 'UID MOVE' || fail "$stderr"
+	same
+	assert_eq 2 "$(maildir_count md/INBOX)"
+	assert_eq 1 "$(find md/INBOX/cur -name '2.other-name.h:2,F' | wc -l)"
+	sync 0 -p
+	assert_eq "" "$output"
+}
+
 @test "moved by another client: the file moves" {
 	feed "$U" INBOX 3 100000
 	feed "$U" Archive 1 1000
