@@ -183,8 +183,25 @@ missing_from(const struct ask *a, struct uidset *gone)
 	uidset_clear(&there);
 }
 
+/* Whether what is gone explains how many there are now: by SEARCH, or against
+ * how many there were (some servers count what they never show). */
+static bool
+explains(const struct ask *a, uint32_t exists)
+{
+	const struct remote_diff *d = a->d;
+	uint64_t came = 0;
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		came += !uidset_has(known(a), d->v[i].uid);
+	return uidset_count(&a->found) == exists ||
+	       plan_adds_up(
+		   a->base.messages, uidset_count(&d->vanished), came, exists);
+}
+
 /* All was listed: what is known and not in the list is gone, if the list has as
- * many as there are, or if SEARCH does not find it either. */
+ * many as there are; or if SEARCH does not find it either, and the numbers
+ * agree with that. */
 static bool
 judge_list(struct ask *a)
 {
@@ -200,6 +217,8 @@ judge_list(struct ask *a)
 	if (a->unfound || a->cut || a->counted != uidset_count(&a->found))
 		uidset_clear(&d->vanished);
 	uidset_minus(&d->vanished, &a->found);
+	if (!explains(a, d->exists) && !explains(a, a->exists))
+		uidset_clear(&d->vanished);
 	log_info("folder %s: %u messages are said to be there, %zu are listed",
 	    a->q->folder, d->exists, d->n);
 	return true;
