@@ -166,18 +166,20 @@ plan_renamed(struct planning *p, const struct state_folder *b,
 	free(path);
 }
 
-/* One half is gone: its twin goes too, or it is made again, from the twin. */
+/* One half is gone: its twin goes too, or it is made again, from the twin.  The
+ * inbox is never removed: no server lets it go (RFC 9051, 6.3.5). */
 static void
 plan_half(struct planning *p, const struct state_folder *b,
     const struct folders_remote *r, const struct local_folder *l)
 {
 	const struct sync *y = p->sync;
+	bool inbox = strcmp(b->remote, "INBOX") == 0;
 	enum folders_op op;
 
 	if (r != NULL)
-		op = y->remove_remote  ? FOLDERS_REMOVE_REMOTE
-		     : y->create_local ? FOLDERS_CREATE_LOCAL
-		                       : FOLDERS_LEAVE;
+		op = y->remove_remote && !inbox ? FOLDERS_REMOVE_REMOTE
+		     : y->create_local          ? FOLDERS_CREATE_LOCAL
+		                                : FOLDERS_LEAVE;
 	else
 		op = y->remove_local    ? FOLDERS_REMOVE_LOCAL
 		     : y->create_remote ? FOLDERS_CREATE_REMOTE

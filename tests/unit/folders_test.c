@@ -110,6 +110,12 @@ test_halves(void)
 	ok(v->op == FOLDERS_REMOVE_REMOTE && !v->stale, "remove remote");
 	plan(NULL, 0, &l, 1, &b, 1);
 	ok(v->op == FOLDERS_REMOVE_LOCAL && !v->stale, "remove local");
+	r = on_server("INBOX");
+	b = known("INBOX");
+	plan(&r, 1, NULL, 0, &b, 1);
+	ok(v->op == FOLDERS_CREATE_LOCAL && v->stale, "never the inbox");
+	r = on_server("A");
+	b = known("A");
 	reset();
 	y.create_local = y.create_remote = false;
 	plan(&r, 1, NULL, 0, &b, 1);
