@@ -15,13 +15,22 @@
 #include "tour.h"
 
 void
+tour_tell(struct tour *t, const struct err *e)
+{
+	if (words_have(&t->pass->told, e->text))
+		return;
+	words_add(&t->pass->told, e->text);
+	log_err(e);
+}
+
+void
 tour_leave(struct tour *t, struct work *w, const struct err *e)
 {
 	char *name = tour_name(t, w->f.remote);
 	struct err shown = *e;
 
 	(void)err_prefix(&shown, "%s", name);
-	log_err(&shown);
+	tour_tell(t, &shown);
 	t->pass->code = err_worse(t->pass->code, err_exit(e));
 	w->left = true;
 	free(name);
@@ -60,6 +69,24 @@ tour_allowed(const struct tour *t, const char *folder)
 
 	free(name);
 	return found;
+}
+
+char *
+tour_let_through(const struct tour *t, const char *folder)
+{
+	const char *again = t->pass->options->again;
+	char *name = *folder != '\0' ? tour_name(t, folder)
+	                             : mem_strdup(t->pass->sync->name);
+	const char *const v[] = {"syncd", "--allow-deletes", name};
+	char *line = words_line(v, 3), *all;
+
+	/* An error has room for a line or two. */
+	if (strlen(again) > 500)
+		again = "... (and the arguments of this run)";
+	all = mem_printf("%s%s%s", line, *again != '\0' ? " " : "", again);
+	free(line);
+	free(name);
+	return all;
 }
 
 struct local_keywords *

@@ -178,6 +178,8 @@ main(int argc, char **argv)
 	conf_init(&c);
 	words_init(&cl.options.only);
 	words_init(&cl.options.allow_deletes);
+	cl.options.again = words_line(
+	    (const char *const *)argv + 1, argc > 1 ? (size_t)argc - 1 : 0);
 	code = parse(argc, argv, &cl, &c);
 	if (code == -1) {
 		log_init("syncd", log_level_of(cl.options.verbose));
@@ -188,6 +190,7 @@ main(int argc, char **argv)
 	}
 	words_clear(&cl.options.only);
 	words_clear(&cl.options.allow_deletes);
+	free(cl.options.again);
 	conf_clear(&c);
 	return code;
 }

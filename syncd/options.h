@@ -49,6 +49,8 @@ struct options {
 	int verbose;
 	struct words only;          /* account/folder: folders alone */
 	struct words allow_deletes; /* account/folder: past the brake, once */
+	char *
+	    again; /* owned: the arguments of this run, as a shell wants them */
 };
 
 extern const struct conf_key sync_keys[];

@@ -54,6 +54,9 @@ struct tour {
 	uint32_t tag; /* of our files */
 };
 
+/* Logs what is wrong, once, however many passes meet it. */
+void tour_tell(struct tour *, const struct err *);
+
 /* The folder is left out of this pass; why is told, and counts for the exit
  * code. */
 void tour_leave(struct tour *, struct work *, const struct err *);
@@ -86,6 +89,10 @@ bool tour_chosen(const struct tour *, const struct folders_pair *);
 
 /* Whether --allow-deletes names the folder, or the account. */
 bool tour_allowed(const struct tour *, const char *folder);
+
+/* The command that lets through what the brake held there; folder "": in all
+ * the account.  The caller's. */
+char *tour_let_through(const struct tour *, const char *folder);
 
 /* (tour_folders.c) Folders that go, because their twins went, and such as are
  * to be made on the server. */

@@ -18,7 +18,7 @@ stays(struct tour *t, const struct folders_pair *p, const struct err *e)
 	struct err shown = *e;
 
 	(void)err_prefix(&shown, "%s: the folder stays", name);
-	log_err(&shown);
+	tour_tell(t, &shown);
 	t->pass->code = err_worse(t->pass->code, err_exit(e));
 	free(name);
 }
@@ -28,12 +28,16 @@ static int
 brake(const struct tour *t, const struct folders_pair *p, uint64_t n,
     struct err *e)
 {
+	char *command;
+
 	if (!plan_brake(n, n, t->pass->sync->brake) || tour_allowed(t, p->name))
 		return 0;
-	return err_code(e, ERR_LOCAL, EX_DATAERR,
-	    "%ju messages would go with it.  If it is meant so: syncd "
-	    "--allow-deletes '%s/%s'",
-	    (uintmax_t)n, t->pass->sync->name, p->name);
+	command = tour_let_through(t, p->name);
+	(void)err_code(e, ERR_LOCAL, EX_DATAERR,
+	    "%ju messages would go with it.  If it is meant so: %s",
+	    (uintmax_t)n, command);
+	free(command);
+	return -1;
 }
 
 /* --- here --------------------------------------------------------------------- */

@@ -192,6 +192,7 @@ brake(struct tour *t, struct work *w)
 {
 	uint64_t here = 0, there = 0, all = uidset_count(&w->known);
 	struct err e;
+	char *command;
 	size_t i;
 
 	for (i = 0; i < w->n; i++) {
@@ -204,12 +205,13 @@ brake(struct tour *t, struct work *w)
 		!plan_brake(all, there, t->pass->sync->brake)) ||
 	    tour_allowed(t, w->f.remote))
 		return;
+	command = tour_let_through(t, w->f.remote);
 	(void)err_code(&e, ERR_LOCAL, EX_DATAERR,
 	    "of %ju messages %ju would be deleted %s: nothing is done with "
-	    "this folder.  If it is meant so: syncd --allow-deletes '%s/%s'",
+	    "this folder.  If it is meant so: %s",
 	    (uintmax_t)all, (uintmax_t)(here > there ? here : there),
-	    here > there ? "here" : "on the server", t->pass->sync->name,
-	    w->f.remote);
+	    here > there ? "here" : "on the server", command);
+	free(command);
 	tour_leave(t, w, &e);
 }
 

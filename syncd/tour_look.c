@@ -35,13 +35,17 @@ static int
 root_lost(const struct tour *t, struct err *e)
 {
 	const struct sync *y = t->pass->sync;
+	char *command;
 
 	if (words_have(&t->pass->options->allow_deletes, y->name))
 		return 0;
-	return err_code(e, ERR_LOCAL, EX_DATAERR,
+	command = tour_let_through(t, "");
+	(void)err_code(e, ERR_LOCAL, EX_DATAERR,
 	    "%s is missing or empty, and had mail: is the disk mounted?  If it "
-	    "is meant so: syncd --allow-deletes %s",
-	    y->maildir, y->name);
+	    "is meant so: %s",
+	    y->maildir, command);
+	free(command);
+	return -1;
 }
 
 static int

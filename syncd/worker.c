@@ -74,6 +74,7 @@ sync_all(struct pass *p, struct err *e)
 	uint64_t before;
 	int i;
 
+	words_clear(&p->told);
 	for (i = 0; i < PASSES; i++) {
 		before = done(p);
 		if (apply_pass(p, e) == -1)
@@ -118,9 +119,12 @@ run_with(struct pass *p, struct err *e)
 
 /* The root, unless it was there and is missing: that is for the brake. */
 static int
-make_root(const struct sync *y, enum store_found found, struct err *e)
+make_root(const struct sync *y, const struct options *o, enum store_found found,
+    struct err *e)
 {
-	return found == STORE_FOUND ? 0 : file_mkdirs(y->maildir, e);
+	return found == STORE_FOUND && !words_have(&o->allow_deletes, y->name)
+	           ? 0
+	           : file_mkdirs(y->maildir, e);
 }
 
 int
@@ -139,7 +143,7 @@ worker_run(void *arg, int ask_fd)
 	if (rv == 0)
 		rv = state_open(w->sync->state, &found, &p.state, &e);
 	if (rv == 0)
-		rv = make_root(w->sync, found, &e);
+		rv = make_root(w->sync, w->options, found, &e);
 	if (rv == 0)
 		rv = run_with(&p, &e);
 	/* An end that was asked for is a good end. */
@@ -149,6 +153,7 @@ worker_run(void *arg, int ask_fd)
 		log_err(&e);
 		p.code = err_worse(err_exit(&e), p.code);
 	}
+	words_clear(&p.told);
 	state_close(p.state);
 	if (fflush(stdout) == EOF || ferror(stdout))
 		p.code = err_worse(p.code, EX_IOERR);

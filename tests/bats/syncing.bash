@@ -22,6 +22,38 @@ sync() {
 		fail "want exit $want, got $status: $output$stderr"
 }
 
+# [PORT] [LINE...]: a configuration with the account "work", at the server or at
+# that port, with more lines for its sync section.
+configure() {
+	local port=${1:-$IMAP_PORT}
+	shift || true
+	mkdir -p "$XDG_CONFIG_HOME/mailroom"
+	{
+		cat <<-END
+			account work
+			    imap imap+plain://$U@127.0.0.1:$port
+			    password-command printf pw
+			sync work
+			    maildir $BATS_TEST_TMPDIR/md
+		END
+		[ $# -eq 0 ] || printf '    %s\n' "$@"
+	} >"$XDG_CONFIG_HOME/mailroom/config"
+}
+
+# STATUS [ARGUMENT...]: a run by the configuration.
+work() {
+	expect "$1" "$SYNCD" "${@:2}"
+}
+
+# STATUS: runs the command that the last run printed, as a user who copies it.
+let_through() {
+	local command
+	command=$(sed -n 's/.*If it is meant so: //p' <<<"$stderr")
+	[[ $command == "syncd --allow-deletes "* ]] ||
+		fail "no command is in: $stderr" || return
+	PATH=$BUILD:$PATH expect "$1" bash -c "$command"
+}
+
 # COMMAND...: of doveadm, with the server's configuration.
 there() {
 	doveadm -c "$SERVER/dovecot.conf" "$@"
