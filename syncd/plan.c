@@ -10,6 +10,14 @@
 
 #define ALIKE_MAX 256
 
+static bool
+same_base(const struct plan_base *a, const struct plan_base *b)
+{
+	return a->paired == b->paired && a->local == b->local &&
+	       a->remote == b->remote && a->flags == b->flags &&
+	       a->placeholder == b->placeholder && a->left_out == b->left_out;
+}
+
 /* --- flags --------------------------------------------------------------- */
 
 /*
@@ -137,6 +145,82 @@ carry_out(const struct plan_options *o, struct plan *p)
 	p->delete_remote = p->delete_local = true;
 }
 
+/* --- limits ------------------------------------------------------------------ */
+
+static bool
+is_outside(const struct plan_message *m, const struct plan_options *o)
+{
+	return m->uid < o->first || (m->date != 0 && m->date < o->oldest);
+}
+
+static bool
+is_large(const struct plan_message *m, const struct plan_options *o)
+{
+	return o->headers_only ||
+	       (o->max_size > 0 && m->remote.size > o->max_size);
+}
+
+/* Flags that keep a message here although it is outside. */
+static bool
+is_kept(plan_flags f, const struct plan_options *o)
+{
+	return (f & PLAN_FLAGGED) != 0 ||
+	       (o->keep_unread && (f & PLAN_SEEN) == 0);
+}
+
+/* Of a message that is on the server only. */
+static bool
+belongs_here(const struct plan_message *m, const struct plan_options *o)
+{
+	if ((m->remote.flags & PLAN_FLAGGED) != 0)
+		return true;
+	if (is_large(m, o) && !o->headers_only && !o->placeholders)
+		return false;
+	if (is_outside(m, o) || (m->base.left_out && !o->anew))
+		return is_kept(m->remote.flags, o);
+	return true;
+}
+
+static void
+upgrade(
+    const struct plan_message *m, const struct plan_options *o, struct plan *p)
+{
+	bool flagged = ((p->local_flags | p->remote_flags) & PLAN_FLAGGED) != 0;
+
+	p->after.placeholder =
+	    m->base.paired ? m->base.placeholder : m->placeholder;
+	p->upgrade = p->after.placeholder && o->to_local.new &&
+	             (flagged || (o->anew && !is_large(m, o)));
+	if (p->upgrade)
+		p->after.placeholder = false;
+}
+
+/*
+ * Only what both sides fully agree on goes from here: so there is nothing that
+ * could be lost with it, and should the file turn up again, in the state it
+ * was in, this is just done once more.
+ */
+static void
+expire(
+    const struct plan_message *m, const struct plan_options *o, struct plan *p)
+{
+	plan_flags base = m->base.flags;
+
+	if (!is_outside(m, o) || is_kept(p->local_flags, o))
+		return;
+	if (!m->base.paired || m->local.flags != base ||
+	    ((m->remote.flags ^ base) & o->known) != 0) {
+		p->again = !same_base(&p->after, &m->base) || p->set_local ||
+		           p->set_remote;
+		return;
+	}
+	p->expire = true;
+	p->upgrade = p->set_local = p->set_remote = false;
+	p->after = m->base;
+	p->after.local = false;
+	p->after.remote = p->after.left_out = true;
+}
+
 /* --- one message ------------------------------------------------------------ */
 
 static void
@@ -144,17 +228,17 @@ plan_pair(
     const struct plan_message *m, const struct plan_options *o, struct plan *p)
 {
 	p->after.paired = p->after.local = p->after.remote = true;
-	if (!m->base.paired) {
+	p->after.left_out = false;
+	/* What was left out and turns up again is recognised, too. */
+	if (!m->base.paired || m->base.left_out)
 		join_flags(m, o, p);
-		return;
-	}
-	merge_flags(m, o, p);
-	p->upgrade = m->base.placeholder && o->to_local.new &&
-	             ((p->local_flags | p->remote_flags) & PLAN_FLAGGED) != 0;
-	if (p->upgrade)
-		p->after.placeholder = false;
-	if (wants_deletion(m))
+	else
+		merge_flags(m, o, p);
+	upgrade(m, o, p);
+	if (m->base.paired && !m->base.left_out && wants_deletion(m))
 		carry_out(o, p);
+	if (!p->delete_remote)
+		expire(m, o, p);
 }
 
 /* Only the Maildir shows it. */
@@ -169,6 +253,15 @@ plan_local_only(
 	/* The pair's other half went before, and we let it: so it stays. */
 	if (m->base.paired && m->base.local)
 		return;
+	/* It is of no message that we know of; its reader may throw it away. */
+	if (m->placeholder) {
+		if (o->to_local.expunge &&
+		    (m->local.flags & PLAN_DELETED) != 0) {
+			forget(p);
+			p->delete_local = true;
+		}
+		return;
+	}
 	if (!o->to_remote.new || (m->local.flags & PLAN_DELETED) != 0)
 		return;
 	p->push = true;
@@ -180,37 +273,41 @@ plan_local_only(
 }
 
 static void
+leave_out(
+    const struct plan_message *m, const struct plan_options *o, struct plan *p)
+{
+	p->after.paired = p->after.remote = p->after.left_out = true;
+	p->after.flags =
+	    (m->base.flags & ~o->known) | (m->remote.flags & o->known);
+}
+
+static void
 plan_remote_only(
     const struct plan_message *m, const struct plan_options *o, struct plan *p)
 {
-	bool large = o->max_size > 0 && m->remote.size > o->max_size;
-
 	if (m->base.paired && m->base.local) {
 		delete_remote(m, o, p);
 		return;
 	}
-	if (m->base.paired && m->base.remote)
+	if (m->base.paired && m->base.remote && !m->base.left_out)
 		return;
+	if (m->base.left_out)
+		leave_out(m, o, p);
 	if (!o->to_local.new || (m->remote.flags & PLAN_DELETED) != 0)
 		return;
-	if (large && !o->placeholders)
+	if (!belongs_here(m, o)) {
+		leave_out(m, o, p);
 		return;
+	}
 	p->pull = true;
-	p->placeholder = large && (m->remote.flags & PLAN_FLAGGED) == 0;
+	p->placeholder =
+	    is_large(m, o) && (m->remote.flags & PLAN_FLAGGED) == 0;
 	p->local_flags = m->remote.flags & o->known;
 	p->after = (struct plan_base){.paired = true,
 	    .local = true,
 	    .remote = true,
 	    .placeholder = p->placeholder,
 	    .flags = p->local_flags};
-}
-
-static bool
-same_base(const struct plan_base *a, const struct plan_base *b)
-{
-	return a->paired == b->paired && a->local == b->local &&
-	       a->remote == b->remote && a->flags == b->flags &&
-	       a->placeholder == b->placeholder;
 }
 
 struct plan
@@ -235,10 +332,26 @@ plan_is_empty(const struct plan *p)
 {
 	return !p->pull && !p->push && !p->upgrade && !p->set_local &&
 	       !p->set_remote && !p->delete_local && !p->delete_remote &&
-	       !p->forget && !p->remember;
+	       !p->expire && !p->forget && !p->remember;
 }
 
 /* --- a folder --------------------------------------------------------------- */
+
+uint32_t
+plan_first(const struct uidset *uids, uint64_t messages)
+{
+	uint64_t out = uidset_count(uids), run;
+	size_t i;
+
+	if (messages == 0 || out <= messages)
+		return 0;
+	for (out -= messages, i = 0; i < uids->n; i++, out -= run) {
+		run = (uint64_t)uids->v[i].hi - uids->v[i].lo + 1;
+		if (out < run)
+			return uids->v[i].lo + (uint32_t)out;
+	}
+	return 0;
+}
 
 bool
 plan_brake(uint64_t remembered, uint64_t deletions, unsigned int percent)

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/uidset.h"
+
 /*
  * What to do about a message, decided from three views of it: what both sides
  * agreed on last (base), what the Maildir shows, what the server shows.  Pure:
@@ -36,11 +38,16 @@ struct plan_base {
 	bool local, remote; /* paired: the half was there, when last we knew */
 	plan_flags flags;
 	bool placeholder; /* the file holds the header and a note only */
+	bool left_out;    /* it is not here because of our limits: nobody
+	                   * deleted it */
 };
 
 struct plan_message {
 	struct plan_base base;
 	struct plan_view local, remote;
+	uint32_t uid;     /* 0: not on the server */
+	int64_t date;     /* when it came there, seconds; 0: not known */
+	bool placeholder; /* not paired: by its own header the file is one */
 };
 
 /* What travels towards a side, by `pull` (local) and `push` (remote). */
@@ -55,6 +62,14 @@ struct plan_options {
 	uint64_t max_size; /* octets; larger ones are pulled as placeholders, or
 			    * not at all; 0: no limit */
 	bool placeholders;
+	bool headers_only; /* all are placeholders, whatever their size */
+
+	/* The window: what lies outside of it is not kept here.  0: no limit */
+	uint32_t first; /* the UID that it begins with: plan_first()'s */
+	int64_t oldest; /* what came before that is outside */
+	bool keep_unread;
+	bool anew; /* the limits were others: what was left out is judged by
+	            * the new ones, as if it came now */
 };
 
 /* What is to be done.  Each member stands for one kind of operation. */
@@ -67,6 +82,9 @@ struct plan {
 	plan_flags local_flags, remote_flags;
 	bool delete_local;      /* the file is removed, or goes to the trash */
 	bool delete_remote;     /* \Deleted and UID EXPUNGE, or to the trash */
+	bool expire;            /* `after` is written down, durably; then the
+	                         * file goes if it is still as it was seen */
+	bool again;             /* it expires, once all this is done */
 	bool forget;            /* the base's row has no more meaning */
 	struct plan_base after; /* what is agreed once all that is done */
 	bool remember; /* `after` is not what the base was: a row to write */
@@ -84,11 +102,21 @@ bool plan_is_empty(const struct plan *);
  * with `expunge` it is carried out on both sides.  One that another client
  * sets on the server is only shown in the Maildir: that client will expunge
  * it, or not.
+ *
+ * What is outside of the window, or too large, is left out: it is remembered as
+ * being on the server only, so that its absence here is nobody's deletion, and
+ * stays out until it is flagged or the limits change.  A file expires only when
+ * both sides agree on all of it; flagged ones never do.  A placeholder is never
+ * pushed; once it is flagged the whole message takes its place.
  */
 struct plan plan_message(
     const struct plan_message *, const struct plan_options *);
 
 /* --- a folder as a whole ------------------------------------------------ */
+
+/* Where the window of the newest `messages` begins, by the UIDs of those that
+ * are here or may come; 0: all of them are in it. */
+uint32_t plan_first(const struct uidset *, uint64_t messages);
 
 /*
  * The brake: whether so many deletions on one side, out of what is remembered

@@ -71,6 +71,13 @@ some_options(void)
 		o.max_size = 1000;
 		o.placeholders = coin();
 	}
+	if (coin()) {
+		o.first = rnd(4);
+		o.oldest = rnd(4);
+		o.keep_unread = coin();
+		o.headers_only = rnd(4) == 0;
+		o.anew = coin();
+	}
 	return o;
 }
 
@@ -91,13 +98,21 @@ some_message(void)
 {
 	struct plan_message m = {.local = some_view(), .remote = some_view()};
 
+	m.uid = m.remote.there ? 1 + rnd(3) : 0;
+	m.date = rnd(4);
 	m.base.paired = rnd(4) != 0;
 	if (m.base.paired) {
 		m.base.local = rnd(8) != 0;
 		m.base.remote = rnd(8) != 0;
 		m.base.flags = some_flags();
 		m.base.placeholder = rnd(8) == 0;
-	}
+		m.base.left_out = rnd(4) == 0;
+		if (m.base.left_out) {
+			m.base.local = false;
+			m.base.remote = true;
+		}
+	} else if (m.local.there)
+		m.placeholder = rnd(8) == 0;
 	return m;
 }
 
@@ -115,7 +130,7 @@ carried_out(const struct plan_message *before, const struct plan *p)
 		m.local.flags = p->local_flags;
 	if (p->set_remote)
 		m.remote.flags = p->remote_flags;
-	if (p->delete_local)
+	if (p->delete_local || p->expire)
 		m.local = (struct plan_view){0};
 	if (p->delete_remote)
 		m.remote = (struct plan_view){0};
@@ -127,12 +142,12 @@ static struct plan
 plan_with(struct plan_base base, struct plan_view local,
     struct plan_view remote, const struct plan_options *o)
 {
-	struct plan_message m = {base, local, remote};
+	struct plan_message m = {base, local, remote, 5, 5, false};
 
 	return plan_message(&m, o);
 }
 
-#define PAIR(f) ((struct plan_base){true, true, true, f, false})
+#define PAIR(f) ((struct plan_base){true, true, true, f, false, false})
 #define HERE(f) ((struct plan_view){true, f, 100})
 #define NOWHERE ((struct plan_view){0})
 #define NOBASE ((struct plan_base){0})
@@ -237,11 +252,16 @@ test_placeholders(void)
 {
 	struct plan_options o = everything;
 	struct plan_view large = {true, 0, 5000};
+	struct plan_message orphan = {
+	    .local = {.there = true}, .placeholder = true};
 	struct plan p;
 
 	o.max_size = 1000;
 	p = plan_with(NOBASE, NOWHERE, large, &o);
-	ok(plan_is_empty(&p), "too large: left where it is");
+	ok(!p.pull && p.remember && p.after.left_out && !p.after.local,
+	    "too large: left where it is");
+	p = plan_with(p.after, NOWHERE, large, &o);
+	ok(plan_is_empty(&p), "... for good");
 	o.placeholders = true;
 	p = plan_with(NOBASE, NOWHERE, large, &o);
 	ok(p.pull && p.placeholder && p.after.placeholder,
@@ -252,13 +272,117 @@ test_placeholders(void)
 	large.flags = PLAN_FLAGGED;
 	p = plan_with(NOBASE, NOWHERE, large, &o);
 	ok(p.pull && !p.placeholder, "flagged already: whole at once");
+	o.placeholders = false;
+	p = plan_with(
+	    (struct plan_base){
+		.paired = true, .remote = true, .left_out = true},
+	    NOWHERE, large, &o);
+	ok(p.pull && !p.placeholder, "left out, then flagged: fetched whole");
+
+	p = plan_message(&orphan, &everything);
+	ok(plan_is_empty(&p), "a placeholder of nothing: never pushed");
+	orphan.local.flags = PLAN_DELETED;
+	p = plan_message(&orphan, &everything);
+	ok(p.delete_local && !p.push, "... thrown away by its reader");
+	orphan.local.flags = 0;
+	orphan.remote = HERE(0);
+	p = plan_message(&orphan, &everything);
+	ok(p.after.paired && p.after.placeholder && !p.upgrade,
+	    "a placeholder that is recognised is one still");
+
+	o = everything;
+	o.headers_only = true;
+	p = plan_with(NOBASE, NOWHERE, HERE(0), &o);
+	ok(p.pull && p.placeholder, "headers only: however small");
+	o.anew = true;
+	p = plan_with(p.after, HERE(0), HERE(0), &o);
+	ok(plan_is_empty(&p), "... and it stays so");
+	o.headers_only = false;
+	p = plan_with((struct plan_base){true, true, true, 0, true, false},
+	    HERE(0), HERE(0), &o);
+	ok(p.upgrade && !p.after.placeholder, "the limit is gone: all of it");
 }
 
-/* Applying a plan and planning again yields nothing. */
+static void
+test_window(void)
+{
+	struct plan_options o = everything;
+	struct plan p;
+
+	o.first = 6;
+	p = plan_with(NOBASE, NOWHERE, HERE(0), &o);
+	ok(!p.pull && p.after.left_out && p.remember, "before the window");
+	p = plan_with(NOBASE, NOWHERE, HERE(PLAN_FLAGGED), &o);
+	ok(p.pull && !p.after.left_out, "... but flagged: pulled");
+	p = plan_with(PAIR(0), HERE(0), HERE(0), &o);
+	ok(p.expire && !p.delete_local && !p.delete_remote &&
+		p.after.left_out && !p.after.local && p.after.remote,
+	    "here, and out of the window: expires");
+	p = plan_with(p.after, NOWHERE, HERE(0), &o);
+	ok(plan_is_empty(&p), "... and that is no deletion");
+	p = plan_with((struct plan_base){true, false, true, 0, false, true},
+	    HERE(0), HERE(0), &o);
+	ok(p.expire, "the file is still there: it goes");
+	p = plan_with((struct plan_base){true, false, true, 0, false, true},
+	    HERE(PLAN_FLAGGED), HERE(0), &o);
+	ok(!p.expire && p.after.local && !p.after.left_out && p.set_remote,
+	    "... but for one that was flagged meanwhile");
+	p = plan_with(
+	    PAIR(PLAN_FLAGGED), HERE(PLAN_FLAGGED), HERE(PLAN_FLAGGED), &o);
+	ok(plan_is_empty(&p), "flagged: stays");
+	p = plan_with(PAIR(0), HERE(PLAN_SEEN), HERE(0), &o);
+	ok(!p.expire && p.set_remote && p.again,
+	    "changed here: first the server learns of it");
+	p = plan_with(NOBASE, HERE(0), NOWHERE, &o);
+	ok(p.push, "new here: pushed, however old");
+
+	o.keep_unread = true;
+	p = plan_with(PAIR(0), HERE(0), HERE(0), &o);
+	ok(plan_is_empty(&p), "unread: stays, if so told");
+	p = plan_with(PAIR(PLAN_SEEN), HERE(PLAN_SEEN), HERE(PLAN_SEEN), &o);
+	ok(p.expire, "... once read it goes");
+
+	o = everything;
+	o.oldest = 6;
+	p = plan_with(PAIR(0), HERE(0), HERE(0), &o);
+	ok(p.expire, "too old: expires");
+	o.oldest = 5;
+	p = plan_with(PAIR(0), HERE(0), HERE(0), &o);
+	ok(plan_is_empty(&p), "just not too old");
+	p = plan_with((struct plan_base){true, false, true, 0, false, true},
+	    NOWHERE, HERE(0), &o);
+	ok(plan_is_empty(&p), "what was left out stays out");
+	o.anew = true;
+	p = plan_with((struct plan_base){true, false, true, 0, false, true},
+	    NOWHERE, HERE(0), &o);
+	ok(p.pull && !p.after.left_out && p.after.local,
+	    "... until the limits are others");
+}
+
+static void
+test_first(void)
+{
+	struct uidset s;
+
+	uidset_init(&s);
+	ok(plan_first(&s, 3) == 0, "none: no window");
+	uidset_add(&s, 10, 19);
+	uidset_add(&s, 30, 31);
+	uidset_add(&s, UINT32_MAX, UINT32_MAX);
+	ok(plan_first(&s, 13) == 0 && plan_first(&s, 0) == 0, "all are in it");
+	ok(plan_first(&s, 12) == 11, "all but one");
+	ok(plan_first(&s, 4) == 19 && plan_first(&s, 3) == 30 &&
+		plan_first(&s, 2) == 31 && plan_first(&s, 1) == UINT32_MAX,
+	    "over the ranges");
+	uidset_clear(&s);
+}
+
+/* Applying a plan and planning again yields nothing; but that what was changed,
+ * or just recognised, may expire only then, which the plan announces. */
 static void
 test_settles(void)
 {
-	unsigned int i, bad = 0;
+	unsigned int i, bad = 0, later = 0;
 
 	for (i = 0; i < CASES; i++) {
 		struct plan_options o = some_options();
@@ -267,10 +391,16 @@ test_settles(void)
 
 		after = carried_out(&m, &p);
 		again = plan_message(&after, &o);
+		if (again.expire && (p.again || p.push)) {
+			later++;
+			after = carried_out(&after, &again);
+			again = plan_message(&after, &o);
+		}
 		if (!plan_is_empty(&again))
 			bad++;
 	}
 	is_int(bad, 0, "settles at once (%d cases)", CASES);
+	ok(later > 1000, "... and %u expire in a second step", later);
 }
 
 /*
@@ -291,6 +421,9 @@ test_agrees(void)
 			continue;
 		if (!m.base.paired && m.local.there != m.remote.there &&
 		    ((m.local.flags | m.remote.flags) & PLAN_DELETED) != 0)
+			continue;
+		/* it is of no use to the server */
+		if (m.placeholder && !m.remote.there)
 			continue;
 		seen++;
 		p = plan_message(&m, &everything);
@@ -323,7 +456,8 @@ test_loses_nothing(void)
 		    m.base.paired && m.base.local && !m.local.there;
 		bool gone_there =
 		    m.base.paired && m.base.remote && !m.remote.there;
-		bool marked = m.base.paired && m.local.there &&
+		bool marked = (m.base.paired || m.placeholder) &&
+		              m.local.there &&
 		              (m.local.flags & PLAN_DELETED) != 0 &&
 		              (m.base.flags & PLAN_DELETED) == 0;
 
@@ -353,7 +487,8 @@ test_options_hold(void)
 		bad += p.push && !o.to_remote.new;
 		bad += p.delete_local &&
 		       (!o.to_local.expunge ||
-			   (!o.to_local.gone && !o.to_remote.gone));
+			   (!o.to_local.gone && !o.to_remote.gone &&
+			       !m.placeholder));
 		bad += p.delete_remote &&
 		       (!o.to_remote.expunge || !o.to_remote.gone);
 		bad += p.set_local && !o.to_local.flags && !o.to_local.gone;
@@ -362,6 +497,112 @@ test_options_hold(void)
 					  ~o.known & ~PLAN_DELETED) != 0;
 	}
 	is_int(bad, 0, "the options hold");
+}
+
+/*
+ * A message that nobody deletes, under limits that come and go, through all
+ * that may happen to it: changes of flags, a stop when a row was written and
+ * its file not yet removed, or a file made whole and its row not yet written,
+ * a lost state, a backup that comes back.  It is never deleted, never pushed,
+ * never out of the way while it is flagged, and when the limits are gone it is
+ * here, whole.
+ */
+struct life {
+	struct plan_message m;
+	struct plan_options o;
+	bool whole; /* the file is */
+	unsigned int expired, bad;
+};
+
+static void
+happen(struct life *l)
+{
+	const plan_flags some[] = {PLAN_SEEN, PLAN_FLAGGED, PLAN_PASSED};
+
+	switch (rnd(8)) {
+	case 0:
+	case 1:
+		l->m.remote.flags ^= some[rnd(3)];
+		break;
+	case 2:
+	case 3:
+		if (l->m.local.there)
+			l->m.local.flags ^= some[rnd(3)];
+		break;
+	case 4:
+		l->m.base = NOBASE;
+		break;
+	case 5:
+		if (!l->m.local.there) {
+			l->m.local = HERE(some_flags() & ~PLAN_DELETED);
+			l->whole = !l->m.base.paired || !l->m.base.placeholder;
+		}
+		break;
+	case 6:
+	case 7:
+		l->o.first = rnd(4);
+		l->o.oldest = rnd(4);
+		l->o.max_size = rnd(2) * 1000;
+		l->o.placeholders = coin();
+		l->o.headers_only = rnd(4) == 0;
+		l->o.keep_unread = coin();
+		l->o.anew = true;
+		break;
+	}
+	l->m.placeholder = l->m.local.there && !l->m.base.paired && !l->whole;
+}
+
+static void
+pass(struct life *l, bool cut)
+{
+	struct plan p = plan_message(&l->m, &l->o);
+	struct plan_message before = l->m;
+
+	l->bad += p.delete_local || p.delete_remote || p.push || p.forget;
+	l->bad +=
+	    p.expire &&
+	    (((l->m.local.flags | l->m.remote.flags) & PLAN_FLAGGED) != 0 ||
+		l->m.local.flags != l->m.remote.flags || !p.after.left_out ||
+		p.after.local || !p.after.remote);
+	l->bad +=
+	    p.upgrade && l->whole && l->m.base.placeholder && !l->m.base.paired;
+	l->expired += p.expire;
+	l->m = carried_out(&l->m, &p);
+	if (p.pull || p.upgrade)
+		l->whole = !p.placeholder;
+	if (cut && p.expire)
+		l->m.local = before.local;
+	if (cut && p.upgrade)
+		l->m.base = before.base;
+	l->o.anew = l->o.anew && cut;
+}
+
+static void
+test_lives(void)
+{
+	struct life l;
+	unsigned int i, k, bad = 0, lost = 0, expired = 0;
+
+	for (i = 0; i < CASES; i++) {
+		l = (struct life){.o = everything};
+		l.m = (struct plan_message){.uid = 1 + rnd(3), .date = rnd(4)};
+		l.m.remote = (struct plan_view){true, 0, rnd(2000)};
+		for (k = 0; k < 12; k++) {
+			happen(&l);
+			pass(&l, rnd(4) == 0);
+		}
+		l.o = everything;
+		l.o.anew = true;
+		l.m.placeholder = false;
+		pass(&l, false);
+		bad += l.bad;
+		expired += l.expired;
+		lost += !l.m.local.there || !l.m.remote.there || !l.whole ||
+		        l.m.local.flags != l.m.remote.flags;
+	}
+	is_int(bad, 0, "never deleted, never pushed (%d lives)", CASES);
+	is_int(lost, 0, "without limits it is here, whole");
+	ok(expired > CASES / 10, "... and %u times it had expired", expired);
 }
 
 static struct plan_message
@@ -390,8 +631,11 @@ test_mirror(void)
 		struct plan_message m = some_message(), s;
 		struct plan p, q;
 
-		m.base.placeholder = false;
+		m.base.placeholder = m.base.left_out = false;
+		m.placeholder = o.headers_only = false;
 		o.max_size = 0;
+		o.first = 0;
+		o.oldest = 0;
 		if (((m.local.flags | m.remote.flags) & ~m.base.flags &
 			PLAN_DELETED) != 0 &&
 		    m.local.there && m.remote.there && m.base.paired)
@@ -496,10 +740,13 @@ main(void)
 	test_table();
 	test_expunge_and_directions();
 	test_placeholders();
+	test_window();
+	test_first();
 	test_settles();
 	test_agrees();
 	test_loses_nothing();
 	test_options_hold();
+	test_lives();
 	test_mirror();
 	test_brake();
 	test_moves();
