@@ -174,6 +174,7 @@ work_clear(struct work *w)
 	free(w->f.remote);
 	free(w->f.local);
 	free(w->f.mailboxid);
+	free(w->f.limits);
 	maildir_close(&w->md);
 	local_list_clear(&w->list);
 	local_keywords_clear(&w->kw);

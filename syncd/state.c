@@ -12,7 +12,12 @@
 #include "base/mem.h"
 
 /* Bits of msg.half. */
-enum { HALF_LOCAL = 1, HALF_REMOTE = 2, HALF_PLACEHOLDER = 4 };
+enum {
+	HALF_LOCAL = 1,
+	HALF_REMOTE = 2,
+	HALF_PLACEHOLDER = 4,
+	HALF_LEFT_OUT = 8
+};
 
 static const char *const migrations[] = {
     "CREATE TABLE folder ("
@@ -34,7 +39,11 @@ static const char *const migrations[] = {
     "CREATE INDEX msg_placing ON msg (placing) WHERE placing = 1;"
     "CREATE TABLE self (tag INTEGER NOT NULL);"
     "INSERT INTO self VALUES (abs(random()) % 4294967296);",
+    "ALTER TABLE folder ADD COLUMN limits TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE folder ADD COLUMN due INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE msg ADD COLUMN date INTEGER NOT NULL DEFAULT 0;",
 };
+#define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 /* Order of the statements below. */
 enum {
@@ -49,6 +58,7 @@ enum {
 	Q_PUT,
 	Q_FORGET,
 	Q_COUNT,
+	Q_OLDEST,
 	Q_WALK_UID,
 	Q_WALK_NAME,
 	Q_UIDS,
@@ -57,29 +67,35 @@ enum {
 	Q_N
 };
 
-#define MSG "SELECT folder, uid, name, flags, half, placing, size, emailid"
+#define MSG \
+	"SELECT folder, uid, name, flags, half, placing, size, emailid, date"
 
 static const char *const sql[Q_N] = {
     [Q_TAG] = "SELECT tag FROM self",
     [Q_FOLDERS] = "SELECT id, remote, local, mailboxid, uidvalidity, uidnext,"
-		  " modseq, messages, cur_mtime, new_mtime FROM folder"
+		  " modseq, messages, cur_mtime, new_mtime, limits, due"
+		  " FROM folder"
 		  " ORDER BY id",
     [Q_FOLDER_ADD] = "INSERT INTO folder (remote, local) VALUES (?1, ?2)"
 		     " RETURNING id",
     [Q_FOLDER_SET] = "UPDATE folder SET remote = ?2, local = ?3,"
 		     " mailboxid = ?4, uidvalidity = ?5, uidnext = ?6,"
 		     " modseq = ?7, messages = ?8, cur_mtime = ?9,"
-		     " new_mtime = ?10 WHERE id = ?1",
+		     " new_mtime = ?10, limits = ?11, due = ?12"
+		     " WHERE id = ?1",
     [Q_FOLDER_DROP] = "DELETE FROM folder WHERE id = ?1",
     [Q_MSG_DROP] = "DELETE FROM msg WHERE folder = ?1",
     [Q_BY_UID] = MSG " FROM msg WHERE folder = ?1 AND uid = ?2",
     [Q_BY_NAME] = MSG " FROM msg WHERE folder = ?1 AND name = ?2"
 		      " AND name <> ''",
     [Q_PUT] = "INSERT OR REPLACE INTO msg (folder, uid, name, flags, half,"
-	      " placing, size, emailid)"
-	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	      " placing, size, emailid, date)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [Q_FORGET] = "DELETE FROM msg WHERE folder = ?1 AND uid = ?2",
-    [Q_COUNT] = "SELECT count(*) FROM msg WHERE folder = ?1",
+    [Q_COUNT] = "SELECT count(*), total(half & 8 <> 0) FROM msg"
+		" WHERE folder = ?1",
+    [Q_OLDEST] = "SELECT min(date) FROM msg WHERE folder = ?1 AND date > 0"
+		 " AND half & 1 <> 0 AND flags & ?2 = 0 AND flags & ?3 = ?3",
     [Q_WALK_UID] = MSG " FROM msg WHERE folder = ?1 ORDER BY uid",
     [Q_WALK_NAME] =
 	MSG " FROM msg WHERE folder = ?1 AND name <> '' ORDER BY name",
@@ -104,7 +120,8 @@ state_open(const char *path, enum store_found *found_r, struct state **state_r,
 	struct state *s = mem_alloc(sizeof(*s));
 	int i;
 
-	if (store_open(path, migrations, 1, found_r, &s->store, e) == -1) {
+	if (store_open(path, migrations, MIGRATIONS, found_r, &s->store, e) ==
+	    -1) {
 		free(s);
 		return -1;
 	}
@@ -184,7 +201,9 @@ get_folder(struct query *q)
 	    .modseq = (uint64_t)query_get_int(q, 6),
 	    .messages = (uint64_t)query_get_int(q, 7),
 	    .cur_mtime = query_get_int(q, 8),
-	    .new_mtime = query_get_int(q, 9)};
+	    .new_mtime = query_get_int(q, 9),
+	    .limits = text_or_null(q, 10),
+	    .due = query_get_int(q, 11)};
 }
 
 int
@@ -219,6 +238,7 @@ state_folders_free(struct state_folder *v, size_t n)
 		free(v[i].remote);
 		free(v[i].local);
 		free(v[i].mailboxid);
+		free(v[i].limits);
 	}
 	free(v);
 }
@@ -257,6 +277,8 @@ state_folder_put(struct state *s, struct state_folder *f, struct err *e)
 	query_int(q, 8, (int64_t)f->messages);
 	query_int(q, 9, f->cur_mtime);
 	query_int(q, 10, f->new_mtime);
+	query_text(q, 11, span_of(f->limits));
+	query_int(q, 12, f->due);
 	return query_run(q, e);
 }
 
@@ -282,10 +304,12 @@ get_msg(struct query *q, struct state_msg *m)
 		.local = (half & HALF_LOCAL) != 0,
 		.remote = (half & HALF_REMOTE) != 0,
 		.placeholder = (half & HALF_PLACEHOLDER) != 0,
+		.left_out = (half & HALF_LEFT_OUT) != 0,
 		.flags = (plan_flags)query_get_int(q, 3)},
 	    .placing = query_get_int(q, 5) != 0,
 	    .size = (uint64_t)query_get_int(q, 6),
-	    .emailid = query_get_text(q, 7)};
+	    .emailid = query_get_text(q, 7),
+	    .date = query_get_int(q, 8)};
 }
 
 /* A query of at most one row, which is left standing: what it lends is good
@@ -345,7 +369,8 @@ state_put(struct state *s, const struct state_msg *m, struct err *e)
 	struct query *q = s->q[Q_PUT];
 	int half = (m->base.local ? HALF_LOCAL : 0) |
 	           (m->base.remote ? HALF_REMOTE : 0) |
-	           (m->base.placeholder ? HALF_PLACEHOLDER : 0);
+	           (m->base.placeholder ? HALF_PLACEHOLDER : 0) |
+	           (m->base.left_out ? HALF_LEFT_OUT : 0);
 
 	query_int(q, 1, m->folder);
 	query_int(q, 2, m->uid);
@@ -355,6 +380,7 @@ state_put(struct state *s, const struct state_msg *m, struct err *e)
 	query_int(q, 6, m->placing);
 	query_int(q, 7, (int64_t)m->size);
 	query_blob(q, 8, m->emailid);
+	query_int(q, 9, m->date);
 	let_go(s);
 	return query_run(q, e);
 }
@@ -371,7 +397,8 @@ state_forget(struct state *s, int64_t folder, uint32_t uid, struct err *e)
 }
 
 int
-state_count(struct state *s, int64_t folder, uint64_t *n_r, struct err *e)
+state_count(struct state *s, int64_t folder, uint64_t *n_r,
+    uint64_t *left_out_r, struct err *e)
 {
 	struct query *q = s->q[Q_COUNT];
 
@@ -379,6 +406,23 @@ state_count(struct state *s, int64_t folder, uint64_t *n_r, struct err *e)
 	if (query_step(q, e) != 1)
 		return -1;
 	*n_r = (uint64_t)query_get_int(q, 0);
+	*left_out_r = (uint64_t)query_get_int(q, 1);
+	query_reset(q);
+	return 0;
+}
+
+int
+state_oldest(struct state *s, int64_t folder, plan_flags none_of,
+    plan_flags all_of, int64_t *date_r, struct err *e)
+{
+	struct query *q = s->q[Q_OLDEST];
+
+	query_int(q, 1, folder);
+	query_int(q, 2, (int64_t)none_of);
+	query_int(q, 3, (int64_t)all_of);
+	if (query_step(q, e) != 1)
+		return -1;
+	*date_r = query_get_int(q, 0);
 	query_reset(q);
 	return 0;
 }

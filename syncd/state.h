@@ -32,6 +32,10 @@ struct state_folder {
 	uint64_t modseq;      /* 0: none */
 	uint64_t messages;    /* on the server, when all was settled */
 	int64_t cur_mtime, new_mtime; /* ns; 0: look whatever it is now */
+	char *limits; /* owned: those that its messages were judged by, as
+	               * text; NULL: none */
+	int64_t due;  /* when the next message gets too old, in seconds; 0:
+	               * none will */
 };
 
 struct state_msg {
@@ -41,7 +45,8 @@ struct state_msg {
 	                    * the next call; empty: it has no file */
 	struct plan_base base;
 	bool placing;  /* its file is durable in tmp/, perhaps not placed */
-	uint64_t size; /* with CRLFs; 0: not known */
+	uint64_t size; /* with CRLFs, of the whole; 0: not known */
+	int64_t date;  /* INTERNALDATE, seconds; 0: not known */
 	struct span emailid; /* RFC 8474, or Gmail's; borrowed; may be empty */
 };
 
@@ -69,7 +74,15 @@ int state_by_name(struct state *, int64_t folder, struct span name,
     struct state_msg *, struct err *);
 int state_put(struct state *, const struct state_msg *, struct err *);
 int state_forget(struct state *, int64_t folder, uint32_t uid, struct err *);
-int state_count(struct state *, int64_t folder, uint64_t *n_r, struct err *);
+
+/* How many there are of it; how many of these are left out. */
+int state_count(struct state *, int64_t folder, uint64_t *n_r,
+    uint64_t *left_out_r, struct err *);
+
+/* The oldest date of those whose file is here, with none of these flags, and
+ * all of those; 0: there is none. */
+int state_oldest(struct state *, int64_t folder, plan_flags none_of,
+    plan_flags all_of, int64_t *date_r, struct err *);
 
 /*
  * Walks a folder's rows, in rising order of UID or of name (bytes compared),

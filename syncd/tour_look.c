@@ -113,6 +113,7 @@ fill_folder(struct work *w, const struct folders_pair *p)
 	}
 	w->f.remote = mem_strdup(p->name);
 	w->f.local = mem_strdup(p->path);
+	w->f.limits = copy_or_null(w->f.limits);
 	w->f.mailboxid = copy_or_null(p->remote != NULL ? p->remote->mailboxid
 				      : p->base != NULL ? p->base->mailboxid
 							: NULL);

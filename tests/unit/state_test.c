@@ -40,6 +40,7 @@ message(int64_t folder, uint32_t uid, const char *name)
 		.remote = true,
 		.flags = PLAN_SEEN | PLAN_KEYWORD(25)},
 	    .size = 1234,
+	    .date = 1700000000 + uid % 100,
 	    .emailid = span_of("M\0x")};
 
 	m.emailid.n = 3;
@@ -71,11 +72,14 @@ test_folders(struct state **s)
 	f.messages = 3;
 	f.cur_mtime = 1764104000123456789;
 	f.new_mtime = 5;
+	f.limits = (char *)(uintptr_t) "age 30";
+	f.due = 1764104000;
 	is_int(state_folder_put(*s, &f, &e), 0, "and changed");
 	*s = reopen(*s);
 	is_int(state_folders(*s, &list, &n, &e), 0, "listed");
 	ok(n == 1 && strcmp(list->remote, "A/B") == 0 &&
 		strcmp(list->mailboxid, "F1") == 0 &&
+		strcmp(list->limits, "age 30") == 0 && list->due == f.due &&
 		list->uidvalidity == f.uidvalidity &&
 		list->uidnext == f.uidnext && list->modseq == f.modseq &&
 		list->messages == 3 && list->cur_mtime == f.cur_mtime &&
@@ -88,7 +92,7 @@ static void
 test_messages(struct state **s)
 {
 	struct state_msg m;
-	uint64_t n;
+	uint64_t n, out;
 
 	ok(put(*s, 1, 7, "seven") == 0 && put(*s, 1, 4000000000u, "big") == 0 &&
 		put(*s, 2, 7, "seven") == 0,
@@ -116,8 +120,17 @@ test_messages(struct state **s)
 	    "and so it is");
 	ok(put(*s, 1, 8, "") == 0 && put(*s, 1, 9, "") == 0,
 	    "several without a file");
-	state_count(*s, 1, &n, &e);
-	is_int((int)n, 4, "counted");
+	state_count(*s, 1, &n, &out, &e);
+	ok(n == 4 && out == 0, "counted");
+	state_by_uid(*s, 1, 9, &m, &e);
+	m.base.left_out = true;
+	m.base.local = false;
+	state_put(*s, &m, &e);
+	state_by_uid(*s, 1, 9, &m, &e);
+	ok(m.base.left_out && !m.base.local && m.date == 1700000009,
+	    "one is left out");
+	state_count(*s, 1, &n, &out, &e);
+	ok(n == 4 && out == 1, "counted as such");
 	state_forget(*s, 1, 9, &e);
 	is_int(state_by_uid(*s, 1, 9, &m, &e), 0, "forgotten");
 }
@@ -151,14 +164,30 @@ test_walk(struct state *s)
 }
 
 static void
+test_oldest(struct state *s)
+{
+	int64_t date;
+
+	/* 7 is gone here, 8 is there, so is the last one */
+	is_int(state_oldest(s, 1, 0, PLAN_SEEN, &date, &e), 0, "the oldest");
+	ok(date == 1700000000, "it is that of 4000000000");
+	state_oldest(s, 1, PLAN_SEEN, 0, &date, &e);
+	is_int((int)date, 0, "none without that flag");
+	state_oldest(s, 1, 0, PLAN_FLAGGED, &date, &e);
+	is_int((int)date, 0, "nor with this one");
+	state_oldest(s, 99, 0, 0, &date, &e);
+	is_int((int)date, 0, "nor in an empty folder");
+}
+
+static void
 test_forget_all(struct state *s)
 {
-	uint64_t n;
+	uint64_t n, out;
 
 	is_int(state_forget_all(s, 1, &e), 0, "UIDVALIDITY changed");
-	state_count(s, 1, &n, &e);
+	state_count(s, 1, &n, &out, &e);
 	is_int((int)n, 0, "no row is left");
-	state_count(s, 2, &n, &e);
+	state_count(s, 2, &n, &out, &e);
 	is_int((int)n, 1, "but those of other folders");
 }
 
@@ -231,6 +260,57 @@ test_drop(struct state *s)
 	is_int(state_by_uid(s, 2, 7, &m, &e), 1, "and no other's");
 }
 
+/* A state as the first version wrote it: all that it knew is known still. */
+static void
+test_first_version(void)
+{
+	static const char *const first[] = {
+	    "CREATE TABLE folder ("
+	    " id INTEGER PRIMARY KEY, remote TEXT NOT NULL UNIQUE,"
+	    " local TEXT NOT NULL UNIQUE, mailboxid TEXT NOT NULL DEFAULT '',"
+	    " uidvalidity INTEGER NOT NULL DEFAULT 0,"
+	    " uidnext INTEGER NOT NULL DEFAULT 1,"
+	    " modseq INTEGER NOT NULL DEFAULT 0,"
+	    " messages INTEGER NOT NULL DEFAULT 0,"
+	    " cur_mtime INTEGER NOT NULL DEFAULT 0,"
+	    " new_mtime INTEGER NOT NULL DEFAULT 0);"
+	    "CREATE TABLE msg ("
+	    " folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
+	    " name TEXT NOT NULL, flags INTEGER NOT NULL, half INTEGER NOT NULL,"
+	    " placing INTEGER NOT NULL, size INTEGER NOT NULL,"
+	    " emailid BLOB NOT NULL,"
+	    " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
+	    "CREATE UNIQUE INDEX msg_name ON msg (folder, name)"
+	    " WHERE name <> '';"
+	    "CREATE INDEX msg_placing ON msg (placing) WHERE placing = 1;"
+	    "CREATE TABLE self (tag INTEGER NOT NULL);"
+	    "INSERT INTO self VALUES (77);"
+	    "INSERT INTO folder (remote, local) VALUES ('A', 'B');"
+	    "INSERT INTO msg VALUES (1, 7, 'seven', 1, 3, 0, 1234, x'4d');",
+	};
+	enum store_found found;
+	struct state_folder *list;
+	struct state_msg m;
+	struct store *old;
+	struct state *s;
+	uint32_t tag;
+	size_t n;
+
+	is_int(store_open(path, first, 1, &found, &old, &e), 0, "the first");
+	store_close(old);
+	is_int(state_open(path, &found, &s, &e), 0, "... is read");
+	ok(state_tag(s, &tag, &e) == 0 && tag == 77, "its tag stays");
+	ok(state_by_uid(s, 1, 7, &m, &e) == 1 && m.size == 1234 &&
+		m.base.local && m.base.remote && !m.base.left_out &&
+		m.date == 0 && span_eq(m.name, "seven"),
+	    "a message");
+	state_folders(s, &list, &n, &e);
+	ok(n == 1 && list->limits == NULL && list->due == 0, "a folder");
+	state_folders_free(list, n);
+	state_close(s);
+	unlink(path);
+}
+
 int
 main(void)
 {
@@ -241,6 +321,7 @@ main(void)
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	snprintf(path, sizeof(path), "%s/state", dir);
+	test_first_version();
 	s = reopen(s);
 	state_tag(s, &tag, &e);
 	s = reopen(s);
@@ -249,6 +330,7 @@ main(void)
 	test_folders(&s);
 	test_messages(&s);
 	test_walk(s);
+	test_oldest(s);
 	test_forget_all(s);
 	test_placing(&s);
 	test_crash(&s);
