@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 VERSION = 0.1
 
-BASE =	mem err span buf wire time words suggest glob enc encword json utf7 \
+BASE =	mem err span buf hash wire time words suggest glob enc encword json utf7 \
 	uidset url address address_form header
 PROTO =	scram sasl pop3 pop3_session imap_lex imap_queue imap imap_code \
 	imap_item imap_folder imap_reply imap_session smtp_caps smtp smtp_reply \
@@ -32,7 +32,7 @@ SENDQ =	face envelope history mime_field mime_walk mime_code mime \
 	batch batch_account worker runner watch list list_show list_log \
 	list_change smtpd smtpd_data main
 
-SYNCD =	plan options state local local_name local_keywords local_files folders \
+SYNCD =	plan options state local local_name local_keywords local_list local_files folders \
 	remote remote_survey remote_judge remote_diff remote_get remote_append \
 	remote_change remote_remove remote_folder apply tour_folders tour_look \
 	tour_judge tour_know tour_pull tour_push tour_change watch worker main

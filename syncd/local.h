@@ -67,31 +67,77 @@ int local_remove(const struct sync *, const char *path, struct err *);
 
 /* --- the messages of a folder -------------------------------------------- */
 
-struct local_file {
-	uint32_t name; /* where its name begins in the listing's text */
-	uint16_t length, unique;
-	bool in_new;
-	plan_flags flags;
+/*
+ * What is there, without the names: 16 bytes a file, so that a folder may be
+ * large.  A unique name is a hash with a key of this census alone; that two of
+ * its 93 bits are equal by chance is not to be feared.
+ */
+struct local_mark {
+	uint64_t hash;
+	uint32_t more : 29, in_new : 1;
+	uint32_t known : 1; /* the caller's: it has a row */
+	uint32_t
+	    wanted : 1; /* the caller's: local_names() is to give its name */
+	uint32_t flags; /* local_mark_flags() */
 };
 
-/* A listing, sorted by unique name (bytes compared).  Of several files with the
- * same only the first is in it (a reader's copy, a restored backup). */
-struct local_list {
-	struct local_file *v; /* owned */
-	size_t n;
-	char *text;                   /* owned */
+/* Of several files with the same unique name only the first is in it (a
+ * reader's copy, a restored backup). */
+struct local_census {
+	struct local_mark *v; /* owned */
+	size_t n, cap;
 	size_t twice;                 /* files left out */
 	int64_t cur_mtime, new_mtime; /* as in struct local_folder */
+	uint64_t key[2];
 };
 
 /*
  * Reads new/ and cur/, and again when they change meanwhile, for a file that
  * is renamed while a directory is read may not be seen at all: ERR_TEMP when
- * they never keep still.  About 80 bytes of memory a message.
+ * they never keep still.
  */
+int local_census(struct maildir *, struct local_census *, struct err *);
+void local_census_clear(struct local_census *);
+struct local_mark *local_census_find(
+    const struct local_census *, struct span unique); /* NULL: not there */
+plan_flags local_mark_flags(const struct local_mark *);
+
+/*
+ * Before look number `look` (from 0) at a folder that does not keep still: waits
+ * a moment from the second one on; ERR_TEMP when these are enough.
+ */
+int local_look(const struct maildir *, int look, struct err *);
+
+int local_is_empty(struct maildir *, bool *empty_r, struct err *);
+
+struct local_file {
+	uint32_t name; /* where its name begins in the listing's text */
+	uint16_t length, unique;
+	bool in_new;
+	bool known; /* as its mark */
+	plan_flags flags;
+};
+
+/* Files with their names, sorted by unique name (bytes compared). */
+struct local_list {
+	struct local_file *v; /* owned */
+	size_t n;
+	char *text;                   /* owned */
+	size_t twice;                 /* as in the census */
+	int64_t cur_mtime, new_mtime; /* likewise */
+};
+
+/*
+ * The files whose marks are `wanted` (and are not, thereafter).  About 90 bytes
+ * of memory each.  1; 0: one of them is not any more where the census saw it, and
+ * a new one is to be taken; -1.
+ */
+int local_names(
+    struct maildir *, struct local_census *, struct local_list *, struct err *);
+/* All files. */
 int local_list(struct maildir *, struct local_list *, struct err *);
 void local_list_clear(struct local_list *);
-struct span local_file_name(const struct local_list *, size_t);
+struct span local_file_name(const struct local_list *, size_t); /* NUL behind */
 struct span local_file_unique(const struct local_list *, size_t);
 /* The file with that unique name; NULL: none. */
 const struct local_file *local_list_find(

@@ -59,8 +59,7 @@ enum {
 	Q_FORGET,
 	Q_COUNT,
 	Q_OLDEST,
-	Q_WALK_UID,
-	Q_WALK_NAME,
+	Q_WALK,
 	Q_UIDS,
 	Q_PLACING_NEXT,
 	Q_PLACED,
@@ -82,7 +81,11 @@ static const char *const sql[Q_N] = {
 		     " mailboxid = ?4, uidvalidity = ?5, uidnext = ?6,"
 		     " modseq = ?7, messages = ?8, cur_mtime = ?9,"
 		     " new_mtime = ?10, limits = ?11, due = ?12"
-		     " WHERE id = ?1",
+		     " WHERE id = ?1"
+		     /* nothing is written for what is the same */
+		     " AND (remote, local, mailboxid, uidvalidity, uidnext,"
+		     " modseq, messages, cur_mtime, new_mtime, limits, due)"
+		     " IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [Q_FOLDER_DROP] = "DELETE FROM folder WHERE id = ?1",
     [Q_MSG_DROP] = "DELETE FROM msg WHERE folder = ?1",
     [Q_BY_UID] = MSG " FROM msg WHERE folder = ?1 AND uid = ?2",
@@ -96,9 +99,7 @@ static const char *const sql[Q_N] = {
 		" WHERE folder = ?1",
     [Q_OLDEST] = "SELECT min(date) FROM msg WHERE folder = ?1 AND date > 0"
 		 " AND half & 1 <> 0 AND flags & ?2 = 0 AND flags & ?3 = ?3",
-    [Q_WALK_UID] = MSG " FROM msg WHERE folder = ?1 ORDER BY uid",
-    [Q_WALK_NAME] =
-	MSG " FROM msg WHERE folder = ?1 AND name <> '' ORDER BY name",
+    [Q_WALK] = MSG " FROM msg WHERE folder = ?1 ORDER BY uid",
     [Q_UIDS] = "SELECT uid FROM msg WHERE folder = ?1 AND half & 2 <> 0"
 	       " ORDER BY uid",
     [Q_PLACING_NEXT] = MSG " FROM msg WHERE placing = 1"
@@ -427,15 +428,12 @@ state_oldest(struct state *s, int64_t folder, plan_flags none_of,
 	return 0;
 }
 
-int
-state_walk(
-    struct state *s, int64_t folder, enum state_order order, struct err *e)
+void
+state_walk(struct state *s, int64_t folder)
 {
-	(void)e;
 	state_walk_end(s);
-	s->walk = s->q[order == STATE_BY_UID ? Q_WALK_UID : Q_WALK_NAME];
+	s->walk = s->q[Q_WALK];
 	query_int(s->walk, 1, folder);
-	return 0;
 }
 
 int

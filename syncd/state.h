@@ -85,12 +85,10 @@ int state_oldest(struct state *, int64_t folder, plan_flags none_of,
     plan_flags all_of, int64_t *date_r, struct err *);
 
 /*
- * Walks a folder's rows, in rising order of UID or of name (bytes compared),
- * one walk at a time: 1, 0 at the end, -1.  state_walk_end() when it is left
- * early.
+ * Walks a folder's rows, in rising order of UID, one walk at a time: 1, 0 at the
+ * end, -1.  state_walk_end() when it is left early.
  */
-enum state_order { STATE_BY_UID, STATE_BY_NAME };
-int state_walk(struct state *, int64_t folder, enum state_order, struct err *);
+void state_walk(struct state *, int64_t folder);
 int state_walk_next(struct state *, struct state_msg *, struct err *);
 void state_walk_end(struct state *);
 

@@ -30,13 +30,14 @@ struct work {
 	const struct folders_pair *pair; /* borrowed */
 	struct state_folder f;           /* owned; as it will be remembered */
 	struct maildir md;
-	struct local_list list;
+	struct local_list list; /* files of which something is to be said */
 	struct local_keywords kw;
 	struct uidset known;     /* UIDs remembered */
 	struct remote_diff diff; /* `asked` */
 	struct item *v;          /* owned */
 	size_t n, cap;
 	size_t new_from, new_to; /* of v: new on the server, by rising uid */
+	bool empty; /* no file was here at first */
 	bool asked;
 	bool direct; /* whatever is there is new: pulled without a look */
 	bool left;   /* it failed, or the brake holds it: out of this pass */

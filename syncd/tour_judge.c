@@ -14,15 +14,6 @@
 
 /* --- which are to be looked at --------------------------------------------------- */
 
-static int
-compare(struct span a, struct span b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int rv = n > 0 ? memcmp(a.p, b.p, n) : 0;
-
-	return rv != 0 ? rv : a.n < b.n ? -1 : a.n > b.n;
-}
-
 static void
 new_file(struct work *w, size_t i)
 {
@@ -32,34 +23,27 @@ new_file(struct work *w, size_t i)
 	it->m.local = (struct plan_view){true, w->list.v[i].flags, 0};
 }
 
-/* Files and rows, both sorted by unique name, side by side. */
+/* Files and rows, side by side: which have been changed here. */
 static int
-compare_files(
-    struct tour *t, struct work *w, struct uidset *touched, struct err *e)
+compare_files(struct tour *t, struct work *w, const struct local_census *c,
+    struct uidset *touched, struct err *e)
 {
 	struct state *s = t->pass->state;
+	struct local_mark *k;
 	struct state_msg m;
-	size_t i = 0;
-	int rv, way;
+	int rv;
 
-	if (state_walk(s, w->f.id, STATE_BY_NAME, e) == -1)
-		return -1;
-	rv = state_walk_next(s, &m, e);
-	while (rv == 1 || (rv == 0 && i < w->list.n)) {
-		way = i == w->list.n ? 1
-		      : rv == 0
-		          ? -1
-		          : compare(local_file_unique(&w->list, i), m.name);
-		if (way < 0) {
-			new_file(w, i++);
+	state_walk(s, w->f.id);
+	while ((rv = state_walk_next(s, &m, e)) == 1) {
+		if (m.name.n == 0)
 			continue;
-		}
-		if (way > 0
+		k = local_census_find(c, m.name);
+		if (k != NULL)
+			k->known = true;
+		if (k == NULL
 			? m.base.local
-			: !m.base.local || w->list.v[i].flags != m.base.flags)
+			: !m.base.local || local_mark_flags(k) != m.base.flags)
 			uidset_add(touched, m.uid, m.uid);
-		i += way == 0;
-		rv = state_walk_next(s, &m, e);
 	}
 	return rv;
 }
@@ -75,16 +59,16 @@ new_message(struct work *w, const struct remote_change *c)
 	memcpy(it->emailid, c->emailid, sizeof(it->emailid));
 }
 
+/* Which have been changed there, and which are new. */
 static int
-compare_remote(
-    struct tour *t, struct work *w, struct uidset *touched, struct err *e)
+compare_remote(struct tour *t, struct work *w, struct uidset *touched,
+    struct uidset *new, struct err *e)
 {
 	const struct remote_change *c;
 	struct state_msg m;
 	size_t i;
 	int rv;
 
-	w->new_from = w->n;
 	for (i = 0; i < w->diff.n; i++) {
 		c = &w->diff.v[i];
 		rv = w->diff.moved_ground
@@ -93,13 +77,105 @@ compare_remote(
 		if (rv == -1)
 			return -1;
 		if (rv == 0)
-			new_message(w, c);
+			uidset_add(new, c->uid, c->uid);
 		else if (c->flags != m.base.flags || !m.base.remote)
 			uidset_add(touched, c->uid, c->uid);
 	}
-	w->new_to = w->n;
 	uidset_union(touched, &w->diff.vanished);
 	return 0;
+}
+
+static void
+add_new(struct work *w, const struct uidset *new)
+{
+	size_t i;
+
+	w->new_from = w->n;
+	for (i = 0; i < w->diff.n; i++)
+		if (uidset_has(new, w->diff.v[i].uid))
+			new_message(w, &w->diff.v[i]);
+	w->new_to = w->n;
+}
+
+/* The names of files that nobody remembers, and of those that are touched. */
+static int
+want_names(struct tour *t, struct work *w, struct local_census *c,
+    const struct uidset *touched, struct err *e)
+{
+	struct local_mark *k;
+	struct state_msg m;
+	uint64_t at = 0;
+	uint32_t uid;
+	size_t i;
+	int rv;
+
+	for (i = 0; i < c->n; i++)
+		c->v[i].wanted = !c->v[i].known;
+	while (uidset_next(touched, &at, &uid)) {
+		rv = state_by_uid(t->pass->state, w->f.id, uid, &m, e);
+		if (rv == -1)
+			return -1;
+		if (rv == 1 && m.name.n > 0 &&
+		    (k = local_census_find(c, m.name)) != NULL)
+			k->wanted = true;
+	}
+	return 0;
+}
+
+/*
+ * One look at the files, and of those that matter the names: 1; 0 when another is
+ * needed; -1.  What is wrong with a Maildir is the matter of its folder: *ours_r
+ * is false.
+ */
+static int
+look_here(struct tour *t, struct work *w, const struct uidset *there,
+    struct uidset *touched, bool *ours_r, struct err *e)
+{
+	struct local_census c;
+	int rv;
+
+	*ours_r = false;
+	if (local_census(&w->md, &c, e) == -1)
+		return -1;
+	uidset_clear(touched);
+	uidset_union(touched, there);
+	*ours_r = true;
+	rv = compare_files(t, w, &c, touched, e);
+	if (rv == 0)
+		rv = want_names(t, w, &c, touched, e);
+	if (rv == 0) {
+		*ours_r = false;
+		rv = local_names(&w->md, &c, &w->list, e);
+	}
+	local_census_clear(&c);
+	return rv;
+}
+
+/* Adds to what is touched on the server what is touched here. */
+static int
+judge_here(
+    struct tour *t, struct work *w, struct uidset *touched, struct err *e)
+{
+	struct uidset there = *touched;
+	bool ours = false;
+	int look, rv = 0;
+	size_t i;
+
+	uidset_init(touched);
+	for (look = 0; rv == 0; look++) {
+		rv = local_look(&w->md, look, e);
+		if (rv == 0)
+			rv = look_here(t, w, &there, touched, &ours, e);
+	}
+	uidset_clear(&there);
+	if (rv == -1 && !ours) {
+		tour_leave(t, w, e);
+		return 0;
+	}
+	for (i = 0; rv == 1 && i < w->list.n; i++)
+		if (!w->list.v[i].known)
+			new_file(w, i);
+	return rv == 1 ? 0 : -1;
 }
 
 /* --- all that is known of one ---------------------------------------------------------- */
@@ -153,22 +229,29 @@ add_touched(struct tour *t, struct work *w, uint32_t uid, struct err *e)
 	return 0;
 }
 
+/* The items: files that are new, messages that are new by rising UID, and then
+ * what is touched, by rising UID. */
 static int
 judge(struct tour *t, struct work *w, struct err *e)
 {
-	struct uidset touched;
+	struct uidset touched, new;
 	uint64_t at = 0;
 	uint32_t uid;
 	size_t i;
-	int rv;
+	int rv = 0;
 
 	uidset_init(&touched);
-	rv = compare_files(t, w, &touched, e);
-	if (rv == 0 && w->asked)
-		rv = compare_remote(t, w, &touched, e);
-	while (rv == 0 && uidset_next(&touched, &at, &uid))
+	uidset_init(&new);
+	if (w->asked)
+		rv = compare_remote(t, w, &touched, &new, e);
+	/* -n: it may not have been made. */
+	if (rv == 0 && w->md.path != NULL)
+		rv = judge_here(t, w, &touched, e);
+	add_new(w, &new);
+	while (rv == 0 && !w->left && uidset_next(&touched, &at, &uid))
 		rv = add_touched(t, w, uid, e);
 	uidset_clear(&touched);
+	uidset_clear(&new);
 	for (i = 0; rv == 0 && i < w->n; i++)
 		tour_plan(t, w, &w->v[i]);
 	return rv;

@@ -154,7 +154,7 @@ open_local(struct tour *t, struct work *w, struct err *e)
 	}
 	if (make_local(t, w->pair, e) == -1 ||
 	    local_maildir(t->pass->sync, w->f.local, false, &w->md, e) == -1 ||
-	    local_list(&w->md, &w->list, e) == -1)
+	    local_is_empty(&w->md, &w->empty, e) == -1)
 		return -1;
 	maildir_sweep(&w->md, t->tag);
 	return local_keywords_read(&w->md, &w->kw, e);
@@ -200,7 +200,7 @@ is_direct(const struct tour *t, const struct work *w)
 	const struct sync *y = t->pass->sync;
 	size_t i;
 
-	if (w->f.uidvalidity != 0 || w->list.n > 0 || w->pair->remote == NULL ||
+	if (w->f.uidvalidity != 0 || !w->empty || w->pair->remote == NULL ||
 	    !w->pair->remote->has_status || w->pair->remote->uidvalidity == 0 ||
 	    y->plan.max_size > 0 || t->pass->options->dry_run)
 		return false;

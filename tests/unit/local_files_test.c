@@ -143,6 +143,51 @@ test_list(void)
 	maildir_close(&m);
 }
 
+static void
+test_census(void)
+{
+	const plan_flags all =
+	    PLAN_FLAGGED | PLAN_KEYWORD(0) | PLAN_KEYWORD(25);
+	struct maildir m = folder("C");
+	struct local_census c;
+	struct local_mark *k;
+	struct local_list l;
+	bool empty;
+
+	ok(local_is_empty(&m, &empty, &e) == 0 && empty, "empty");
+	write_file("C/new", "a", "abc");
+	write_file("C/cur", "b:2,Faz", "abc");
+	write_file("C/new", "b", "abc");
+	write_file("C/cur", "c,S=3:2,S", "abc");
+	ok(local_is_empty(&m, &empty, &e) == 0 && !empty, "not any more");
+	is_int(local_census(&m, &c, &e), 0, "a census");
+	ok(c.n == 3 && c.twice == 1, "one of two with the same name");
+	ok(local_census_find(&c, span_of("bb")) == NULL, "not there");
+	k = local_census_find(&c, span_of("b"));
+	ok(k != NULL && !k->in_new && local_mark_flags(k) == all,
+	    "the one in cur/, with all its flags");
+	is_int(local_names(&m, &c, &l, &e), 1, "no names");
+	is_int((int)l.n, 0, "are wanted");
+	k->wanted = true;
+	local_census_find(&c, span_of("a"))->wanted = true;
+	k->known = true;
+	is_int(local_names(&m, &c, &l, &e), 1, "two names");
+	ok(l.n == 2 && strcmp(local_file_name(&l, 0).p, "a") == 0 &&
+		!l.v[0].known && l.v[0].in_new,
+	    "the one");
+	ok(strcmp(local_file_name(&l, 1).p, "b:2,Faz") == 0 && l.v[1].known &&
+		l.v[1].flags == all,
+	    "and the other");
+	local_list_clear(&l);
+	k->wanted = true;
+	write_file("C/cur", "b:2,Fay", "abc");
+	is_int(unlinkat(m.cur, "b:2,Faz", 0), 0, "renamed");
+	is_int(local_names(&m, &c, &l, &e), 0, "not where the census saw it");
+	ok(l.n == 0 && l.v == NULL, "nothing is listed then");
+	local_census_clear(&c);
+	maildir_close(&m);
+}
+
 static struct local_at
 at(const char *name, bool in_new)
 {
@@ -317,6 +362,7 @@ main(void)
 	test_survey();
 	test_change_folders();
 	test_list();
+	test_census();
 	test_files();
 	test_reader();
 	test_identity();
