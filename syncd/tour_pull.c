@@ -1,7 +1,8 @@
 /*
  * Pulling: messages from the server become files, exactly once (section 4): a
  * batch is durable in tmp/, then its rows say where each will be, then they are
- * put there.  While a batch is made durable the next one comes in.
+ * put there.  While a batch is made durable, and the places of the one before
+ * it, the next one comes in.
  */
 
 #include <sys/stat.h>
@@ -35,6 +36,7 @@ struct batch {
 struct pulling {
 	struct tour *t;
 	struct work **works; /* owned; by cookie */
+	size_t n;
 	struct batch filling, going;
 	struct durable durable;
 	struct durable_item *items; /* owned: of `going` */
@@ -104,8 +106,16 @@ place_all(struct pulling *p, struct err *e)
 			return -1;
 		p->t->pass->pulled++;
 	}
-	for (i = 0; i < p->going.n; i++)
-		if (maildir_sync_places(&p->going.v[i].work->md, e) == -1)
+	return 0;
+}
+
+static int
+sync_places(struct pulling *p, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (maildir_sync_places(&p->works[i]->md, e) == -1)
 			return -1;
 	return 0;
 }
@@ -137,6 +147,29 @@ settle(struct pulling *p, struct err *e)
 	return rv;
 }
 
+/* The places of the batch before, too: its rows are `placing` until then. */
+static size_t
+list_places(struct pulling *p, size_t n)
+{
+	struct maildir *m;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		m = &p->works[i]->md;
+		if (!m->placed_new && !m->placed_cur)
+			continue;
+		if (m->placed_new)
+			p->items[n++] =
+			    (struct durable_item){m->new, false, m->path};
+		if (m->placed_cur)
+			p->items[n++] =
+			    (struct durable_item){m->cur, false, m->path};
+		p->items[n++] = (struct durable_item){m->tmp, false, m->path};
+		m->placed_new = m->placed_cur = false;
+	}
+	return n;
+}
+
 static size_t
 list_items(struct pulling *p)
 {
@@ -150,7 +183,7 @@ list_items(struct pulling *p)
 		if (i == 0 || b->v[i].work != b->v[i - 1].work)
 			p->items[n++] = (struct durable_item){
 			    b->v[i].work->md.tmp, false, b->v[i].work->md.path};
-	return n;
+	return list_places(p, n);
 }
 
 static int
@@ -314,7 +347,8 @@ finish(struct pulling *p, int rv, struct err *e)
 	on_drop(p);
 	/* What came whole is kept, also when the connection broke. */
 	if (send_off(p, true, rv == 0 ? e : &later) == -1 ||
-	    settle(p, rv == 0 ? e : &later) == -1)
+	    settle(p, rv == 0 ? e : &later) == -1 ||
+	    sync_places(p, rv == 0 ? e : &later) == -1)
 		rv = -1;
 	return rv;
 }
@@ -347,7 +381,7 @@ tour_pull(struct tour *t, struct err *e)
 	int rv = 0;
 
 	p.works = mem_array(t->n + 1, sizeof(*p.works));
-	p.items = mem_array(2 * BATCH_MESSAGES, sizeof(*p.items));
+	p.items = mem_array(2 * BATCH_MESSAGES + 3 * t->n, sizeof(*p.items));
 	p.filling.v = mem_array(BATCH_MESSAGES, sizeof(*p.filling.v));
 	p.going.v = mem_array(BATCH_MESSAGES, sizeof(*p.going.v));
 	for (i = 0; i < t->n; i++) {
@@ -363,6 +397,7 @@ tour_pull(struct tour *t, struct err *e)
 		f[n] = fetch_of(t, w, &sets[n], n);
 		n++;
 	}
+	p.n = n;
 	if (n > 0)
 		rv = remote_fetch(t->pass->remote, f, n, &sink, e);
 	rv = finish(&p, rv, e);
