@@ -28,7 +28,8 @@ struct pass {
 	struct state *state;           /* borrowed */
 	struct remote *remote;         /* borrowed */
 	int ask_fd;
-	int code;          /* worst exit code of single folders and messages */
+	int code;   /* worst exit code of single folders and messages */
+	bool again; /* something was done that takes another pass to finish */
 	struct words told; /* owned: errors that were logged in this run */
 	uint64_t pulled, pushed, flagged, moved, deleted;
 };

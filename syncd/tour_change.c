@@ -102,12 +102,15 @@ validity(const struct work *w)
 	return w->asked ? w->diff.uidvalidity : w->f.uidvalidity;
 }
 
-/* Those that another client changed meanwhile are judged anew next time. */
+/* Those that another client changed meanwhile are judged anew, in a further
+ * pass. */
 static void
-take_back(struct work *w, const struct uidset *uids)
+take_back(struct tour *t, struct work *w, const struct uidset *uids)
 {
 	size_t i;
 
+	if (!uidset_empty(uids))
+		t->pass->again = true;
 	for (i = 0; i < w->n; i++)
 		if (w->v[i].p.set_remote && uidset_has(uids, w->v[i].uid))
 			w->v[i].settled = true;
@@ -139,7 +142,7 @@ store(struct tour *t, struct changes *c, struct err *e)
 			tour_leave(t, w, s[i].error);
 		if (rv == 0) {
 			t->pass->flagged += uidset_count(&c->v[i].uids);
-			take_back(w, &s[i].modified);
+			take_back(t, w, &s[i].modified);
 		}
 		remote_store_clear(&s[i]);
 	}
@@ -236,8 +239,10 @@ rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
 
 	if (state_forget(s, w->f.id, from->uid, e) == -1)
 		return -1;
-	if (uid == 0)
-		return 0; /* it is recognised in the next pass */
+	if (uid == 0) { /* it is recognised in the next pass */
+		t->pass->again = true;
+		return 0;
+	}
 	to->uid = uid;
 	to->p.after = (struct plan_base){.paired = true,
 	    .local = true,
@@ -462,8 +467,10 @@ trash_on_server(struct tour *t, struct work **works, const struct uidset *sets,
 		    .to = t->pass->sync->trash,
 		    .uidvalidity = validity(works[i]),
 		    .uids = &sets[i]};
-	if (n > 0)
+	if (n > 0) {
 		rv = remote_move(t->pass->remote, m, n, e);
+		t->pass->again = true; /* to pull them there */
+	}
 	for (i = 0; i < n; i++) {
 		if (rv == 0)
 			count_deleted(t, works[i], &sets[i], m[i].error);
@@ -541,6 +548,7 @@ trash_here(struct tour *t, struct work *w, struct local_at *at, struct err *e)
 	rv = local_move(&w->md, &trash, at, e);
 	if (rv == 1 && maildir_sync_places(&trash, e) == -1)
 		rv = -1;
+	t->pass->again = true; /* to push it there */
 	maildir_close(&trash);
 	return rv;
 }

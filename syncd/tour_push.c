@@ -107,8 +107,10 @@ on_done(void *arg, const struct remote_append *a, const struct err *why,
 	/* Without its UID it is recognised in the next pass; so it is when the
 	 * folder is another by now. */
 	if (a->uid == 0 ||
-	    (w->f.uidvalidity != 0 && a->uidvalidity != w->f.uidvalidity))
+	    (w->f.uidvalidity != 0 && a->uidvalidity != w->f.uidvalidity)) {
+		p->t->pass->again = true;
 		return 0;
+	}
 	it->uid = a->uid;
 	if (w->f.uidvalidity == 0)
 		w->f.uidvalidity = a->uidvalidity;

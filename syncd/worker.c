@@ -65,21 +65,20 @@ done(const struct pass *p)
 }
 
 /*
- * What came in one pass may have been changed by a reader meanwhile, or been
- * accepted without its UID: so again, until a pass has nothing to do.
+ * What was accepted without its UID, or went to the trash, is seen only by
+ * another pass.  What else has changed meanwhile is left to the next run.
  */
 static int
 sync_all(struct pass *p, struct err *e)
 {
-	uint64_t before;
 	int i;
 
 	words_clear(&p->told);
 	for (i = 0; i < PASSES; i++) {
-		before = done(p);
+		p->again = false;
 		if (apply_pass(p, e) == -1)
 			return -1;
-		if (p->options->dry_run || done(p) == before)
+		if (p->options->dry_run || !p->again)
 			break;
 	}
 	if (done(p) > 0)
