@@ -14,6 +14,8 @@
 #include "retry.h"
 
 #define PATIENCE_MS 1000 /* the last wait is no longer */
+/* Of history, for the outcome of so many recipients. */
+#define ROOM(n) ((size_t)(n)*64 + 2048)
 
 static int64_t
 now_s(void)
@@ -25,7 +27,8 @@ now_s(void)
 
 /*
  * What the server said it will not say again, and without it the message would
- * be sent once more: so a disk that is full is waited for, a moment.
+ * be sent once more: there has to be room for it before anything is sent, and
+ * a disk that is full all the same is waited for, a moment.
  */
 static int
 insist(struct flight *f, struct message *m, enum event event,
@@ -34,6 +37,9 @@ insist(struct flight *f, struct message *m, enum event event,
 	int64_t ms = 50;
 	int rv;
 
+	if (event == EVENT_SENDING &&
+	    message_reserve(m, ROOM(uidset_count(rcpts)), e) == -1)
+		return -1;
 	while ((rv = message_note(m, event, rcpts, at, text, e)) == -1) {
 		if (event == EVENT_SENDING || f->unrecorded || ms > PATIENCE_MS)
 			break;

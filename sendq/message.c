@@ -234,6 +234,18 @@ message_note(struct message *m, enum event event, const struct uidset *rcpts,
 	return message_append(m, &h, e);
 }
 
+int
+message_reserve(struct message *m, size_t n, struct err *e)
+{
+	off_t size = lseek(m->env_fd, 0, SEEK_END);
+
+	if (size != -1 &&
+	    (fallocate(m->env_fd, FALLOC_FL_KEEP_SIZE, size, (off_t)n) == 0 ||
+		errno == EOPNOTSUPP || errno == ENOSYS))
+		return 0;
+	return fails(e, m, ".env", "reserve room");
+}
+
 void
 message_start_sync(struct message *m)
 {

@@ -118,6 +118,12 @@ int message_append(struct message *, const struct history *, struct err *);
 /* The same in short; rcpts may be NULL. */
 int message_note(struct message *, enum event, const struct uidset *rcpts,
     int64_t at, const char *text, struct err *);
+/*
+ * Room on the disk for n octets more of history, whatever else fills it: what
+ * a server says cannot be asked again. Not every file system can promise that;
+ * of one that cannot, nothing is asked.
+ */
+int message_reserve(struct message *, size_t n, struct err *);
 void message_start_sync(struct message *); /* starts the write-back */
 int message_sync(struct message *, struct err *);
 

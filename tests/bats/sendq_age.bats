@@ -201,6 +201,36 @@ reports() {
 	refute grep -q ' back ' "$SPOOL/accounts/q"
 }
 
+@test "a disk that is full: nothing is sent that could not be recorded" {
+	local n to=() host=a.host.with.a.name.that.is.rather.long.example.net
+	cat >once <<-'END'
+		spool=$XDG_STATE_HOME/mailroom
+		mkdir -p "$spool"
+		mount -t tmpfs -o size=256k none "$spool"
+		printf 'Subject: x\n\nbody\n' | "$@"
+		wc -c <"$(echo "$spool"/sendq/queue/*.env)" >>sizes
+		cat /dev/zero >"$spool/filler" 2>/dev/null || :
+		"$1" --run 2>>said || :
+		rm "$spool/filler"
+		LD_PRELOAD=$BUILD/tests/fault/later.so LATER=7200 "$1" --run
+		ls "$spool/sendq/queue" >>left
+	END
+	here
+	for ((n = 0; n < 65; n++)); do to+=("$n@$host"); done
+	# Whether a line of history needs another page depends on what is there.
+	for n in {1..14}; do
+		expect 0 unshare -rm bash -e once "$SENDQ" "${to[@]}" \
+			"$(printf '%0*d' $((n * 9 % 63 + 1)) 0)@$host"
+		assert_eq "$n" "$(arrived)" "so many"
+		[ "$n" -ne 7 ] || to+=("x@$host")
+	done
+	assert_eq "" "$(<left)"
+	# It was near the end of the page, on both sides.
+	[ "$(sort -n sizes | head -n 1)" -lt 4000 ]
+	[ "$(sort -n sizes | tail -n 1)" -gt 4090 ]
+	grep -q 'cannot record "sending".*cannot reserve room: No space' said
+}
+
 @test "killed while sending, for the third time: it rests longer than at first" {
 	post a@example.net
 	env=$(echo "$SPOOL"/queue/*.env)
