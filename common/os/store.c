@@ -28,8 +28,10 @@
 #include "os/log.h"
 
 struct store {
-	sqlite3 *db; /* owned */
-	char *path;  /* owned */
+	sqlite3 *db;  /* owned */
+	char *path;   /* owned */
+	bool open;    /* it looked sound */
+	bool damaged; /* and was not */
 };
 
 struct query {
@@ -107,6 +109,44 @@ watch_errors(void)
 		    vfs, "open", (sqlite3_syscall_ptr)note_open);
 }
 
+static void
+set_aside(const char *path)
+{
+	static const char *const tails[] = {"", "-wal", "-shm"};
+	char *from, *to;
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		from = mem_printf("%s%s", path, tails[i]);
+		to = mem_printf(
+		    "%s.damaged-%lld%s", path, (long long)time(NULL), tails[i]);
+		(void)rename(from, to);
+		free(from);
+		free(to);
+	}
+	log_warn("%s: damaged; set aside as %s.damaged-*, beginning anew", path,
+	    path);
+}
+
+static bool
+is_damage(struct store *s)
+{
+	int rc = sqlite3_errcode(s->db) & 0xff;
+
+	return rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
+}
+
+/* What a look at the file when it was opened did not show. */
+static int
+found_damage(struct store *s, struct err *e)
+{
+	if (!s->damaged)
+		set_aside(s->path);
+	s->damaged = true;
+	return err_set(e, ERR_TEMP,
+	    "%s: damaged, and set aside; the next run begins anew", s->path);
+}
+
 static int
 failed(struct store *s, struct err *e)
 {
@@ -123,6 +163,8 @@ failed(struct store *s, struct err *e)
 		e->code = EX_TEMPFAIL;
 	else if (rc == SQLITE_BUSY)
 		e->kind = ERR_TEMP;
+	else if (s->open && is_damage(s))
+		return found_damage(s, e);
 	return -1;
 }
 
@@ -196,38 +238,11 @@ migrate(struct store *s, const char *const *migrations, int n, struct err *e)
 	return 0;
 }
 
-static void
-set_aside(const char *path)
-{
-	static const char *const tails[] = {"", "-wal", "-shm"};
-	char *from, *to;
-	size_t i;
-
-	for (i = 0; i < 3; i++) {
-		from = mem_printf("%s%s", path, tails[i]);
-		to = mem_printf(
-		    "%s.damaged-%lld%s", path, (long long)time(NULL), tails[i]);
-		(void)rename(from, to);
-		free(from);
-		free(to);
-	}
-	log_warn("%s: damaged; set aside as %s.damaged-*, beginning anew", path,
-	    path);
-}
-
 /* What makes a commit durable, and keeps temporary files out of /tmp. */
 static const char setup[] = "PRAGMA journal_mode = WAL;"
 			    "PRAGMA synchronous = FULL;PRAGMA temp_store = "
 			    "MEMORY;PRAGMA cache_size = -1024;PRAGMA "
 			    "busy_timeout = 5000;";
-
-static bool
-is_damage(struct store *s)
-{
-	int rc = sqlite3_errcode(s->db) & 0xff;
-
-	return rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
-}
 
 /* 0, or -1; *damaged_r when a new file should be begun. */
 static int
@@ -239,7 +254,9 @@ try_open(struct store *s, bool unclean, bool *damaged_r, struct err *e)
 	watch_errors();
 	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
 		return failed(s, e);
-	if (exec(s, setup, e) == -1) {
+	/* The schema is read, too: queries are made from it. */
+	if (exec(s, setup, e) == -1 ||
+	    exec(s, "SELECT 1 FROM sqlite_schema LIMIT 1", e) == -1) {
 		*damaged_r = is_damage(s);
 		return -1;
 	}
@@ -269,6 +286,7 @@ store_open(const char *path, const char *const *migrations, int n,
 		*found_r = STORE_DAMAGED;
 		rv = try_open(s, false, &damaged, e);
 	}
+	s->open = rv == 0;
 	if (rv == 0)
 		rv = migrate(s, migrations, n, e);
 	if (rv == -1) {
@@ -287,6 +305,12 @@ store_close(struct store *s)
 	sqlite3_close(s->db);
 	free(s->path);
 	free(s);
+}
+
+bool
+store_is_damaged(const struct store *s)
+{
+	return s->damaged;
 }
 
 int

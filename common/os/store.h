@@ -39,7 +39,8 @@ char *store_name(struct span description);
  * (SQL, may hold several statements) lifts user_version k to k + 1; n of them.
  * The directory must exist.  After an unclean exit the file's integrity is
  * checked; a damaged file is moved aside to PATH.damaged-SECONDS and a
- * new one begun.  A file from a newer version is ERR_CONFIG.
+ * new one begun.  Damage that shows later ends with ERR_TEMP what met it: the
+ * file is moved aside then, and a new one is begun by the next opening.  A file from a newer version is ERR_CONFIG.
  */
 int store_open(const char *path, const char *const *migrations, int n,
     enum store_found *found_r, struct store **store_r, struct err *);
@@ -49,6 +50,9 @@ int store_open(const char *path, const char *const *migrations, int n,
  * the lock PATH.lock as lock_take() does.
  */
 int store_lock(const char *path, bool wait, int *fd_r, struct err *);
+
+/* Whether damage was met; then nothing more is kept. */
+bool store_is_damaged(const struct store *);
 
 /* Closes; a clean close checkpoints and removes the journal files. */
 void store_close(struct store *);

@@ -171,6 +171,53 @@ test_names(void)
 	free(got);
 }
 
+/* Garbage in the middle, which a look from outside does not show. */
+static void
+test_damage_inside(void)
+{
+	char pattern[96], junk[4096];
+	enum store_found found;
+	struct query *q;
+	struct store *s;
+	glob_t g;
+	int fd, i, rv;
+
+	quiet(open_store(2, &found, &s) == 0, "open: %s", e.text);
+	q = query_new(s, "INSERT INTO t (w) VALUES (?1)");
+	memset(junk, 'x', sizeof(junk));
+	for (i = 0; i < 100; i++) {
+		query_text(q, 1, span_bytes(junk, 1000));
+		quiet(query_run(q, &e) == 0, "insert: %s", e.text);
+	}
+	query_free(q);
+	ok(!store_is_damaged(s), "sound");
+	store_close(s);
+	fd = open(path, O_WRONLY);
+	for (i = 0; i < 20; i++)
+		quiet(pwrite(fd, junk, sizeof(junk), 8192 + i * 4096) ==
+			  sizeof(junk),
+		    "junk");
+	close(fd);
+	is_int(open_store(2, &found, &s), 0, "opened: %s", e.text);
+	is_int(found, STORE_FOUND, "as if sound");
+	q = query_new(s, "SELECT sum(length(w)) FROM t");
+	while ((rv = query_step(q, &e)) == 1)
+		;
+	ok(rv == -1 && e.kind == ERR_TEMP && store_is_damaged(s),
+	    "met in reading: %s", e.text);
+	ok(access(path, F_OK) == -1, "set aside at once");
+	query_free(q);
+	store_close(s);
+	is_int(open_store(2, &found, &s), 0, "and begun anew: %s", e.text);
+	is_int(found, STORE_NEW, "a new one");
+	store_close(s);
+	snprintf(pattern, sizeof(pattern), "%s.damaged-*", path);
+	is_int(glob(pattern, 0, NULL, &g), 0, "the old one is kept");
+	for (i = 0; i < (int)g.gl_pathc; i++)
+		unlink(g.gl_pathv[i]);
+	globfree(&g);
+}
+
 int
 main(void)
 {
@@ -182,6 +229,7 @@ main(void)
 	test_life();
 	test_text();
 	test_damage();
+	test_damage_inside();
 	unlink(path);
 	ok(rmdir(dir) == 0, "a clean close leaves no journal");
 	return done();
