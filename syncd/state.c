@@ -145,6 +145,12 @@ state_close(struct state *s)
 	free(s);
 }
 
+bool
+state_is_damaged(const struct state *s)
+{
+	return store_is_damaged(s->store);
+}
+
 int
 state_tag(struct state *s, uint32_t *tag_r, struct err *e)
 {

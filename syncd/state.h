@@ -53,6 +53,8 @@ struct state_msg {
 int state_open(
     const char *path, enum store_found *, struct state **, struct err *);
 void state_close(struct state *);
+/* It was found damaged and set aside: to be closed, and opened anew. */
+bool state_is_damaged(const struct state *);
 int state_tag(struct state *, uint32_t *tag_r, struct err *);
 
 /* One transaction; what state_commit() has returned for is durable. */

@@ -91,10 +91,35 @@ sync_all(struct pass *p, struct err *e)
 }
 
 static int
+sync_session(struct pass *p, struct link *link, struct err *e)
+{
+	struct remote remote = {0};
+	int rv;
+
+	p->remote = &remote;
+	rv = remote_open(&remote, link, e);
+	if (rv == 0)
+		rv = sync_all(p, e);
+	remote_close(&remote);
+	p->remote = NULL;
+	return rv;
+}
+
+/* The state was damaged, and nothing more can be done with it. */
+static int
+begin_anew(struct pass *p, struct err *e)
+{
+	enum store_found found;
+
+	state_close(p->state);
+	p->state = NULL;
+	return state_open(p->sync->state, &found, &p->state, e);
+}
+
+static int
 run_with(struct pass *p, struct err *e)
 {
 	const struct account *a = &p->sync->account;
-	struct remote remote = {0};
 	struct server server;
 	struct link link;
 	int rv;
@@ -104,12 +129,10 @@ run_with(struct pass *p, struct err *e)
 		rv = enter_sandbox(p->sync, &server, e);
 	if (rv == 0) {
 		link_init(&link, a, server.url, server.tls, p->ask_fd);
-		p->remote = &remote;
-		rv = remote_open(&remote, &link, e);
-		if (rv == 0)
-			rv = sync_all(p, e);
-		remote_close(&remote);
-		p->remote = NULL;
+		rv = sync_session(p, &link, e);
+		if (rv == -1 && state_is_damaged(p->state) &&
+		    begin_anew(p, e) == 0)
+			rv = sync_session(p, &link, e);
 		link_clear(&link);
 	}
 	server_close(&server);
