@@ -100,6 +100,7 @@ void remote_diff_clear(struct remote_diff *);
 
 /* --- messages, in a stream: remote_get.c ------------------------------------ */
 
+/* Of a Message-ID only the UID is told with it. */
 enum remote_part { REMOTE_WHOLE, REMOTE_HEADER, REMOTE_MESSAGE_ID };
 
 struct remote_fetch {

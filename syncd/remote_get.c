@@ -142,15 +142,17 @@ next_chunk(struct get *g)
 static void
 put_fetch(struct remote *r, const struct remote_fetch *job, struct chunk *c)
 {
-	static const char *const parts[] = {[REMOTE_WHOLE] = "",
-	    [REMOTE_HEADER] = "HEADER",
-	    [REMOTE_MESSAGE_ID] = "HEADER.FIELDS (MESSAGE-ID)"};
+	const char *part = job->part == REMOTE_HEADER ? "HEADER" : "";
 	uint32_t from = 1;
 
 	remote_begin_set(r, IMAP_V_FETCH, c->cookie, "FETCH", &c->left, &from);
-	imap_put(&r->client.imap,
-	    " (UID FLAGS INTERNALDATE RFC822.SIZE%s BODY.PEEK[%s])",
-	    remote_emailid_item(r), parts[job->part]);
+	if (job->part == REMOTE_MESSAGE_ID)
+		imap_put(&r->client.imap,
+		    " (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
+	else
+		imap_put(&r->client.imap,
+		    " (UID FLAGS INTERNALDATE RFC822.SIZE%s BODY.PEEK[%s])",
+		    remote_emailid_item(r), part);
 	imap_end(&r->client.imap);
 }
 
