@@ -92,33 +92,37 @@ rename_to() {
 	mv "$1" "$2/${base%%:*}:2,$3"
 }
 
-# One line a message: folder, flags that both sides have, digest of the bytes.
+# DIRECTORY: one line a message of the Maildirs below: folder, flags, digest of
+# the bytes.
+list_maildirs() {
+	(cd "$1" && find . -type f \( -path '*/cur/*' -o -path '*/new/*' \) \
+		-exec sha256sum {} +) | awk '{
+			sub(/^\\/, "")
+			digest = substr($0, 1, 64)
+			path = substr($0, 69)
+			flags = name = path
+			sub(/.*\//, "", name)
+			sub(/\/*[^\/]*\/[^\/]*$/, "", path)
+			flags = name ~ /:2,/ ? name : ""
+			sub(/.*:2,/, "", flags)
+			print path, (flags == "" ? "-" : flags), digest
+		}' | sort
+}
+
 list_here() {
-	local f folder flags
-	find md -type f \( -path '*/cur/*' -o -path '*/new/*' \) | while read -r f; do
-		folder=${f#md/}
-		folder=${folder%/*/*}
-		flags=
-		[[ $f != *:2,* ]] || flags=${f##*:2,}
-		printf '%s %s %s\n' "$folder" "${flags:--}" \
-			"$(sha256sum <"$f" | cut -c1-64)"
-	done | sort
+	list_maildirs md
 }
 
 # The same of the server's own Maildir: its files are what was stored.
 list_server() {
-	local f folder flags root=$MAILROOT/$U
-	find "$root" -type f \( -path '*/cur/*' -o -path '*/new/*' \) |
-		while read -r f; do
-			folder=${f#"$root"}
-			folder=${folder%/*/*}
-			folder=${folder#/.}
-			folder=${folder//.//}
-			flags=
-			[[ $f != *:2,* ]] || flags=${f##*:2,}
-			printf '%s %s %s\n' "${folder:-INBOX}" "${flags:--}" \
-				"$(sha256sum <"$f" | cut -c1-64)"
-		done | sort
+	list_maildirs "$MAILROOT/$U" | awk '{
+		folder = $0
+		sub(/ [^ ]+ [^ ]+$/, "", folder)
+		rest = substr($0, length(folder) + 1)
+		sub(/^\./, "", folder)
+		gsub(/\./, "/", folder)
+		print (folder == "" ? "INBOX" : folder) rest
+	}' | sort
 }
 
 # Both sides have the same messages, flags and bytes; nothing is left in tmp.
@@ -133,4 +137,28 @@ same() {
 # PATTERN: whether the last run, with -vv, sent such a command.
 asked() {
 	grep -qE "> A[0-9]+ .*($1)" <<<"$stderr"
+}
+
+# Notes how much was said so far; `traffic` then sets SENT and GOT to the bytes
+# that the user's sessions since sent and got, by Dovecot's own account of them.
+mark_traffic() {
+	SESSIONS_BEFORE=$(sessions_logged)
+}
+
+sessions_logged() {
+	grep -c "imap($U).* in=[0-9]* out=[0-9]*" "$SERVER/log" || true
+}
+
+# N: sessions have ended since.
+sessions_ended() {
+	[ "$(sessions_logged)" -ge $((SESSIONS_BEFORE + $1)) ]
+}
+
+# [SESSIONS]
+traffic() {
+	await sessions_ended "${1:-1}"
+	read -r SENT GOT <<<"$(grep "imap($U).* in=[0-9]* out=[0-9]*" \
+		"$SERVER/log" | tail -n "+$((SESSIONS_BEFORE + 1))" |
+		sed 's/.* in=\([0-9]*\) out=\([0-9]*\).*/\1 \2/' |
+		awk '{ i += $1; o += $2 } END { print i + 0, o + 0 }')"
 }
