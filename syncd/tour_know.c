@@ -90,7 +90,9 @@ is_gone_here(const struct item *it)
 static bool
 is_new_here(const struct item *it)
 {
-	return it->uid == 0 && it->p.push && !it->settled;
+	/* One that is marked as deleted is not pushed, but may be known. */
+	return it->uid == 0 && !it->settled &&
+	       (it->p.push || (it->m.local.flags & PLAN_DELETED) != 0);
 }
 
 static int
@@ -112,17 +114,29 @@ name_key(struct tour *t, const struct work *w, const struct item *it,
 	return rv;
 }
 
-/* The old place's item becomes a move to the new one's. */
+/*
+ * The old place's item becomes a move to the new one's, and what either side
+ * changed of its flags goes to the other first.  One that was marked as deleted
+ * when it was moved is deleted.
+ */
 static void
 found_move_here(struct tour *t, struct place gone, struct place came)
 {
 	struct item *from = item_at(t, gone), *to = item_at(t, came);
+	struct item both = *from;
 
+	both.m.local = to->m.local;
+	tour_plan(t, &t->works[gone.work], &both);
+	if (both.p.delete_remote) {
+		to->p = (struct plan){
+		    .delete_local = both.p.delete_local, .forget = true};
+		return;
+	}
 	from->to = &t->works[came.work];
 	from->to_item = came.item;
-	/* What its flags became meanwhile is set before it is moved. */
-	from->p.remote_flags = to->m.local.flags;
-	from->p.set_remote = to->m.local.flags != from->m.remote.flags;
+	from->p.remote_flags = both.p.remote_flags;
+	from->p.set_remote = both.p.set_remote;
+	to->p = both.p;
 	to->settled = true;
 	to->size = from->size;
 	memcpy(to->emailid, from->emailid, sizeof(to->emailid));
@@ -163,7 +177,8 @@ static bool
 is_new_there(const struct item *it)
 {
 	return it->uid != 0 && it->file == NO_FILE && !it->m.base.paired &&
-	       it->p.pull && !it->settled;
+	       (it->p.pull || (it->m.remote.flags & PLAN_DELETED) != 0) &&
+	       !it->settled;
 }
 
 /* Gone from the server, and its file is still here. */
