@@ -142,17 +142,17 @@ replay: $(FUZZ:%=$(B)/replay/%)
 rigs: $(RIGS:%=$(B)/tests/%) $(B)/tests/fault/later.so
 
 # Packages come first, and then a make of its own, which sees what they brought.
-JOBS =	$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+MAKE_JOBS =	$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
 RUN =	BUILD=$(abspath $(B)) SANITIZED='$(SAN)' tests/run
 
 demo:
 	@tests/deps demo
-	@$(MAKE) -s $(JOBS) $(B)/fetchd $(B)/sendq $(B)/tests/servers/mkmail
+	@$(MAKE) -s $(MAKE_JOBS) $(B)/fetchd $(B)/sendq $(B)/tests/servers/mkmail
 	@BUILD=$(abspath $(B)) tests/demo/run
 
 check:
 	@tests/deps check
-	@$(MAKE) -s $(JOBS) all unit replay rigs
+	@$(MAKE) -s $(MAKE_JOBS) all unit replay rigs
 	@$(RUN) unit replay bats
 
 check-unit: unit replay
@@ -165,7 +165,7 @@ check-bats: all rigs
 # The long ones: more faults, more messages, more rounds.
 soak:
 	@tests/deps check
-	@$(MAKE) -s $(JOBS) all rigs
+	@$(MAKE) -s $(MAKE_JOBS) all rigs
 	@SOAK=1 BATS_TEST_TIMEOUT=7200 $(RUN) bats sendfault sendrace
 
 asan:
@@ -174,7 +174,7 @@ asan:
 
 bench:
 	@tests/deps bench
-	@$(MAKE) -s $(JOBS) all rigs
+	@$(MAKE) -s $(MAKE_JOBS) all rigs
 	@BUILD=$(abspath $(B)) tests/bench/run
 	@BUILD=$(abspath $(B)) tests/bench/send
 	@BUILD=$(abspath $(B)) tests/bench/sync
@@ -184,7 +184,7 @@ SECONDS = 600
 FUZZERS = $(FUZZ)
 fuzz:
 	@tests/deps fuzz
-	@$(MAKE) -s $(JOBS) CC=clang B=$(B)/fuzz OPT='-O1 -g' FORTIFY= PROBED=-fPIE \
+	@$(MAKE) -s $(MAKE_JOBS) CC=clang B=$(B)/fuzz OPT='-O1 -g' FORTIFY= PROBED=-fPIE \
 	    SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
 	    FUZZERS='$(FUZZERS)' fuzzers
 	@BUILD=$(abspath $(B)) tests/fuzz/run $(SECONDS) $(FUZZERS)
