@@ -420,7 +420,8 @@ know_there(struct tour *t, bool (*is)(const struct item *),
 
 /* --- the same message on both sides ---------------------------------------------------- */
 
-/* A file and a message of the same folder, neither of them known. */
+/* A file and a message of the same folder: neither is known, or the message has
+ * another UID by now, for it was moved away and back. */
 static void
 found_pair(struct tour *t, struct place file, struct place message)
 {
@@ -432,6 +433,7 @@ found_pair(struct tour *t, struct place file, struct place message)
 	memcpy(here->emailid, there->emailid, sizeof(here->emailid));
 	there->settled = true;
 	tour_plan(t, &t->works[file.work], here);
+	here->p.remember = true;
 }
 
 /* The digest, within that folder. */
@@ -458,7 +460,8 @@ pair_up(struct tour *t)
 			if (!it->has_digest || it->settled)
 				continue;
 			key_within(it, i, key);
-			if (is_new_here(it))
+			if (is_new_here(it) ||
+			    (is_gone_there(it) && it->to == NULL))
 				add_trace(&here, i, k, key, it->size, 0);
 			else if (is_new_there(it))
 				add_trace(&there, i, k, key, it->size, 1);
