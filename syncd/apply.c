@@ -223,9 +223,23 @@ remember_folder(struct tour *t, struct work *w, struct err *e)
 	/* What was not to be pulled is new still. */
 	if (!t->pass->sync->plan.to_local.new)
 		f->uidnext = settled > 0 ? settled : 1;
-	f->cur_mtime = w->list.cur_mtime;
-	f->new_mtime = w->list.new_mtime;
+	f->cur_mtime = w->again ? 0 : w->list.cur_mtime;
+	f->new_mtime = w->again ? 0 : w->list.new_mtime;
 	return state_folder_put(t->pass->state, f, e);
+}
+
+/* What was not moved after all, for one of the two folders was left out, is to
+ * be seen again in both. */
+static void
+leave_unmoved(struct tour *t)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; k < t->works[i].n; k++)
+			if (t->works[i].v[k].to != NULL)
+				t->works[i].left = t->works[i].v[k].to->left =
+				    true;
 }
 
 static int
@@ -234,6 +248,7 @@ remember(struct tour *t, struct err *e)
 	struct state *s = t->pass->state;
 	size_t i;
 
+	leave_unmoved(t);
 	if (state_begin(s, e) == -1)
 		return -1;
 	for (i = 0; i < t->n; i++) {

@@ -37,10 +37,12 @@ struct work {
 	struct item *v;          /* owned */
 	size_t n, cap;
 	size_t new_from, new_to; /* of v: new on the server, by rising uid */
-	bool empty; /* no file was here at first */
+	bool empty;              /* no file was here at first */
 	bool asked;
 	bool direct; /* whatever is there is new: pulled without a look */
 	bool left;   /* it failed, or the brake holds it: out of this pass */
+	bool again;  /* something of it could not be done: its files are to be
+	              * looked at the next time, whatever their mtimes are */
 };
 
 struct tour {

@@ -46,6 +46,14 @@ remember(
 
 /* --- flags ------------------------------------------------------------------------------ */
 
+/* Nothing more is done about it in this pass, so the next one is to see it. */
+static void
+put_off(struct work *w, struct item *it)
+{
+	it->settled = true;
+	w->again = true;
+}
+
 /* 1; 0 when the file is gone meanwhile: the next pass will see where to. */
 static int
 set_local(struct tour *t, struct work *w, struct item *it, struct err *e)
@@ -123,7 +131,7 @@ take_back(struct tour *t, struct work *w, const struct uidset *uids)
 		t->pass->again = true;
 	for (i = 0; i < w->n; i++)
 		if (w->v[i].p.set_remote && uidset_has(uids, w->v[i].uid))
-			w->v[i].settled = true;
+			put_off(w, &w->v[i]);
 }
 
 static int
@@ -207,7 +215,8 @@ tour_flags(struct tour *t, struct err *e)
 			if (it->settled)
 				continue;
 			rv = set_item(t, w, it, e);
-			it->settled = rv == 0;
+			if (rv == 0)
+				put_off(w, it);
 			if (rv == 1 && it->p.set_remote && it->uid != 0)
 				add_change(&c, i, it);
 		}
@@ -255,7 +264,7 @@ rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
 	if (state_forget(s, w->f.id, from->uid, e) == -1)
 		return -1;
 	if (uid == 0) { /* it is recognised in the next pass */
-		t->pass->again = true;
+		t->pass->again = from->to->again = true;
 		return 0;
 	}
 	to->uid = uid;
@@ -302,6 +311,7 @@ take_move(struct tour *t, struct work *w, struct work *to,
 		if (rekey(t, w, it, known ? new_uid(m, it->uid) : 0, e) == -1)
 			return -1;
 		it->settled = true;
+		it->to = NULL;
 		t->pass->moved++;
 		tour_say(t, "moved", to,
 		    local_file_name(&to->list, to->v[it->to_item].file).p);
@@ -386,21 +396,25 @@ follow(struct tour *t, struct work *w, struct item *it, struct err *e)
 	rv = local_move(&w->md, &it->to->md, &at, e);
 	if (rv == 1 && to->p.set_local)
 		rv = local_set_flags(&it->to->md, &at, to->p.local_flags, e);
-	if (rv != 1)
-		return rv;
-	if (state_forget(t->pass->state, w->f.id, it->uid, e) == -1)
+	if (rv == -1 || state_forget(t->pass->state, w->f.id, it->uid, e) == -1)
 		return -1;
 	to->p.after.local = to->p.after.remote = to->p.after.paired = true;
-	/* What the server is to have of it, the next pass gives it. */
+	/* What the server is to have of it, the next pass gives it.  That also
+	 * sees what became of a file that has gone meanwhile: as one that was
+	 * gone, or moved on, from where it belongs by now. */
 	late = to->p.set_remote ? to->p.remote_flags ^ to->m.remote.flags : 0;
 	to->p.after.flags =
-	    (to->p.after.flags & ~late) | (to->m.remote.flags & late);
+	    rv == 0 ? to->m.base.flags
+		    : (to->p.after.flags & ~late) | (to->m.remote.flags & late);
 	m = tour_row(it->to, to, local_unique(span_of(at.name)));
 	if (state_put(t->pass->state, &m, e) == -1)
 		return -1;
+	if (rv == 0 || late != 0)
+		t->pass->again = it->to->again = true;
 	it->settled = true;
 	t->pass->moved++;
 	tour_say(t, "moved", it->to, at.name);
+	it->to = NULL;
 	return 0;
 }
 
