@@ -257,7 +257,7 @@ remember(struct tour *t, struct err *e)
 		if (remember_folder(t, &t->works[i], e) == -1)
 			return -1;
 	}
-	if (state_placed(s, e) == -1)
+	if (state_placed(s, e) == -1 || tour_turn(t, e) == -1)
 		return -1;
 	return state_commit(s, e);
 }
@@ -291,6 +291,8 @@ apply_pass(struct pass *p, struct err *e)
 	rv = state_tag(p->state, &t.tag, e);
 	if (rv == 0)
 		rv = tour_recover(&t, e);
+	if (rv == 0)
+		rv = tour_restore(&t, e);
 	if (rv == 0)
 		rv = tour_look(&t, e);
 	if (rv == 0)

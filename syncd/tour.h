@@ -102,6 +102,11 @@ char *tour_let_through(const struct tour *, const char *folder);
 int tour_remove_folders(struct tour *, struct err *);
 int tour_create_folders(struct tour *, struct err *);
 
+/* (tour_restore.c) Before all: a tree that is older than what was agreed.  At
+ * the end, within the transaction: the tree and the state are at a new turn. */
+int tour_restore(struct tour *, struct err *);
+int tour_turn(struct tour *, struct err *);
+
 int tour_look(struct tour *, struct err *);
 int tour_judge(struct tour *, struct err *);
 /* What is new on one side and is the same as something on the other. */
