@@ -135,15 +135,26 @@ take_look(struct work *w, const struct imap_ev *ev)
 	}
 }
 
+/* A server may tell of other folders meanwhile (NOTIFY). */
+static bool
+is_about(const struct remote *r, const struct imap_ev *ev, const char *folder)
+{
+	char *name = span_dup(ev->folder.name);
+	bool same = remote_strip(r, name) && strcmp(name, folder) == 0;
+
+	free(name);
+	return same;
+}
+
 static int
 take(struct remote *r, void *arg, const struct imap_ev *ev, struct err *e)
 {
 	struct work *w = arg;
 	size_t i = ev->cookie / KINDS;
 
-	(void)r;
 	(void)e;
-	if (ev->kind == IMAP_EV_FOLDER && ev->folder.has_messages)
+	if (ev->kind == IMAP_EV_FOLDER && ev->folder.has_messages &&
+	    is_about(r, ev, w->folders[0]))
 		w->filled = ev->folder.messages > 0;
 	if (ev->kind != IMAP_EV_DONE)
 		return 0;

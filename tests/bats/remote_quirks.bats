@@ -950,3 +950,13 @@ letters() {
 	has '^create A: done$'
 	has '^create B: error 7: folder B: CREATE: the server refused: "no way"$'
 }
+
+@test "NOTIFY: an empty folder that is told of meanwhile is another one" {
+	play NOTIFY remove A <<-'END'
+		C: <*l> STATUS "A" (MESSAGES)
+		S: * STATUS A (MESSAGES 3)
+		S: * STATUS B (MESSAGES 0 UIDNEXT 1)
+		S: <l> OK done
+	END
+	has '^remove A: error 5: .* there are messages in it$'
+}
