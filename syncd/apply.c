@@ -14,13 +14,20 @@
 #include "os/stop.h"
 #include "tour.h"
 
+#define TOLD_MOST 1000
+
 void
-tour_tell(struct tour *t, const struct err *e)
+tour_complain(struct tour *t, enum log_level level, const struct err *e)
 {
-	if (words_have(&t->pass->told, e->text))
+	struct words *told = &t->pass->told;
+
+	t->pass->code = err_worse(t->pass->code, err_exit(e));
+	if (words_have(told, e->text))
 		return;
-	words_add(&t->pass->told, e->text);
-	log_err(e);
+	log_put(
+	    level, "%s%s", level == LOG_L_NORMAL ? "warning: " : "", e->text);
+	if (told->n < TOLD_MOST)
+		words_add(told, e->text);
 }
 
 void
@@ -30,8 +37,7 @@ tour_leave(struct tour *t, struct work *w, const struct err *e)
 	struct err shown = *e;
 
 	(void)err_prefix(&shown, "%s", name);
-	tour_tell(t, &shown);
-	t->pass->code = err_worse(t->pass->code, err_exit(e));
+	tour_complain(t, LOG_L_QUIET, &shown);
 	w->left = true;
 	free(name);
 }
@@ -223,23 +229,9 @@ remember_folder(struct tour *t, struct work *w, struct err *e)
 	/* What was not to be pulled is new still. */
 	if (!t->pass->sync->plan.to_local.new)
 		f->uidnext = settled > 0 ? settled : 1;
-	f->cur_mtime = w->again ? 0 : w->list.cur_mtime;
-	f->new_mtime = w->again ? 0 : w->list.new_mtime;
+	f->cur_mtime = w->list.cur_mtime;
+	f->new_mtime = w->list.new_mtime;
 	return state_folder_put(t->pass->state, f, e);
-}
-
-/* What was not moved after all, for one of the two folders was left out, is to
- * be seen again in both. */
-static void
-leave_unmoved(struct tour *t)
-{
-	size_t i, k;
-
-	for (i = 0; i < t->n; i++)
-		for (k = 0; k < t->works[i].n; k++)
-			if (t->works[i].v[k].to != NULL)
-				t->works[i].left = t->works[i].v[k].to->left =
-				    true;
 }
 
 static int
@@ -248,7 +240,6 @@ remember(struct tour *t, struct err *e)
 	struct state *s = t->pass->state;
 	size_t i;
 
-	leave_unmoved(t);
 	if (state_begin(s, e) == -1)
 		return -1;
 	for (i = 0; i < t->n; i++) {
@@ -257,9 +248,27 @@ remember(struct tour *t, struct err *e)
 		if (remember_folder(t, &t->works[i], e) == -1)
 			return -1;
 	}
-	if (state_placed(s, e) == -1 || tour_turn(t, e) == -1)
+	if (state_placed(s, e) == -1)
 		return -1;
 	return state_commit(s, e);
+}
+
+uint64_t
+apply_done(const struct pass *p)
+{
+	return p->pulled + p->pushed + p->flagged + p->moved + p->deleted;
+}
+
+void
+apply_report(struct pass *p)
+{
+	if (apply_done(p) > 0)
+		log_info("%ju pulled, %ju pushed, %ju flags, %ju moved, %ju "
+			 "deleted",
+		    (uintmax_t)p->pulled, (uintmax_t)p->pushed,
+		    (uintmax_t)p->flagged, (uintmax_t)p->moved,
+		    (uintmax_t)p->deleted);
+	p->pulled = p->pushed = p->flagged = p->moved = p->deleted = 0;
 }
 
 typedef int step(struct tour *, struct err *);
@@ -291,8 +300,6 @@ apply_pass(struct pass *p, struct err *e)
 	rv = state_tag(p->state, &t.tag, e);
 	if (rv == 0)
 		rv = tour_recover(&t, e);
-	if (rv == 0)
-		rv = tour_restore(&t, e);
 	if (rv == 0)
 		rv = tour_look(&t, e);
 	if (rv == 0)

@@ -1,6 +1,8 @@
 #ifndef SYNCD_APPLY_H
 #define SYNCD_APPLY_H
 
+#define APPLY_PASSES 5 /* until nothing is left that a pass can see only now */
+
 #include "folders.h"
 #include "local.h"
 #include "options.h"
@@ -33,6 +35,12 @@ struct pass {
 	struct words told; /* owned: errors that were logged in this run */
 	uint64_t pulled, pushed, flagged, moved, deleted;
 };
+
+/* How much was done, by all passes so far. */
+uint64_t apply_done(const struct pass *);
+
+/* Says how much that is, at -v, and begins to count anew. */
+void apply_report(struct pass *);
 
 /* Runs one; -1: the connection or the state failed, and nothing more can be
  * done now. */

@@ -30,8 +30,8 @@ struct survey {
 	const struct sync *sync;
 	struct local_folder *v; /* owned */
 	size_t n, cap;
-	struct words todo; /* paths of directories yet to be read */
-	int64_t now;       /* ns */
+	struct words all; /* directories in which a folder may lie; owned */
+	int64_t now;      /* ns */
 };
 
 static char *
@@ -118,8 +118,7 @@ take_entry(struct survey *s, const char *path, const char *name)
 	sub =
 	    *path == '\0' ? mem_strdup(name) : mem_printf("%s/%s", path, name);
 	take_maildir(s, sub);
-	if (s->sync->layout == LAYOUT_NESTED && depth_of(sub) < DEPTH_MAX)
-		words_add(&s->todo, sub);
+	words_add(&s->all, sub);
 	free(sub);
 }
 
@@ -132,7 +131,9 @@ read_directory(struct survey *s, const char *path, struct err *e)
 	int rv = 0;
 
 	if (d == NULL) {
-		rv = err_sys(e, ERR_LOCAL, "%s", full);
+		/* Below the root, one may go while we look. */
+		if (errno != ENOENT || *path == '\0')
+			rv = err_sys(e, ERR_LOCAL, "%s", full);
 		free(full);
 		return rv;
 	}
@@ -143,6 +144,27 @@ read_directory(struct survey *s, const char *path, struct err *e)
 		rv = err_sys(e, ERR_LOCAL, "%s", full);
 	closedir(d);
 	free(full);
+	return rv;
+}
+
+static int
+walk(struct survey *s, struct err *e)
+{
+	const struct sync *y = s->sync;
+	size_t i;
+	int rv = 0;
+
+	words_init(&s->all);
+	words_add(&s->all, "");
+	for (i = 0; rv == 0 && i < s->all.n; i++) {
+		if (i > 0 && (y->layout != LAYOUT_NESTED ||
+				 depth_of(s->all.v[i]) >= DEPTH_MAX))
+			continue;
+		rv = read_directory(s, s->all.v[i], e);
+		if (rv == 0 && s->n > FOLDERS_MAX)
+			rv = err_set(e, ERR_LOCAL, "%s: over %d folders",
+			    y->maildir, FOLDERS_MAX);
+	}
 	return rv;
 }
 
@@ -158,8 +180,7 @@ local_survey(const struct sync *y, struct local_folder **list_r, size_t *n_r,
     bool *root_r, struct err *e)
 {
 	struct survey s = {.sync = y, .now = clock_wall_us() * 1000};
-	size_t i;
-	int rv = 0;
+	int rv;
 
 	*list_r = NULL;
 	*n_r = 0;
@@ -168,17 +189,10 @@ local_survey(const struct sync *y, struct local_folder **list_r, size_t *n_r,
 		return errno == ENOENT
 		           ? 0
 		           : err_sys(e, ERR_LOCAL, "%s", y->maildir);
-	words_init(&s.todo);
 	if (y->layout == LAYOUT_MAILDIR_PLUS)
 		take_maildir(&s, "");
-	words_add(&s.todo, "");
-	for (i = 0; rv == 0 && i < s.todo.n; i++) {
-		rv = read_directory(&s, s.todo.v[i], e);
-		if (rv == 0 && s.n > FOLDERS_MAX)
-			rv = err_set(e, ERR_LOCAL, "%s: over %d folders",
-			    y->maildir, FOLDERS_MAX);
-	}
-	words_clear(&s.todo);
+	rv = walk(&s, e);
+	words_clear(&s.all);
 	if (rv == -1) {
 		local_survey_free(s.v, s.n);
 		return -1;
@@ -188,6 +202,17 @@ local_survey(const struct sync *y, struct local_folder **list_r, size_t *n_r,
 	*list_r = s.v;
 	*n_r = s.n;
 	return 0;
+}
+
+int
+local_directories(const struct sync *y, struct words *list_r, struct err *e)
+{
+	struct survey s = {.sync = y};
+	int rv = walk(&s, e);
+
+	local_survey_free(s.v, s.n);
+	*list_r = s.all;
+	return rv;
 }
 
 void

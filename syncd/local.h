@@ -55,6 +55,11 @@ int local_survey(const struct sync *, struct local_folder **list_r, size_t *n_r,
     bool *root_r, struct err *);
 void local_survey_free(struct local_folder *, size_t n);
 
+/* All directories, as paths below the root, the root ("") first, that are
+ * folders or in which one may come to be; those read before an error, too.  The
+ * list is the caller's. */
+int local_directories(const struct sync *, struct words *list_r, struct err *);
+
 /* Opens a folder's Maildir. */
 int local_maildir(const struct sync *, const char *path, bool create,
     struct maildir *, struct err *);
@@ -64,15 +69,6 @@ int local_rename(
     const struct sync *, const char *from, const char *to, struct err *);
 /* Only when no message is in it. */
 int local_remove(const struct sync *, const char *path, struct err *);
-
-/*
- * Which turn the tree is at, for the state with that tag: whether it is that one
- * (or the next, which is set before the state has it); and to set it, durably.
- * A tree that was never set is at none.
- */
-bool local_turn_is(const struct sync *, uint32_t tag, uint64_t turn);
-int local_turn_set(
-    const struct sync *, uint32_t tag, uint64_t turn, struct err *);
 
 /* --- the messages of a folder -------------------------------------------- */
 

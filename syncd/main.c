@@ -24,6 +24,7 @@ static const struct option longopts[] = {
     {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},
     {"version", no_argument, NULL, 'V'},
+    {"watch", no_argument, NULL, 'w'},
     {"null", no_argument, NULL, '0'},
     {"config", required_argument, NULL, 'c'},
     {"set", required_argument, NULL, OPT_SET},
@@ -34,7 +35,7 @@ static const struct option longopts[] = {
 };
 
 static const char usage[] =
-    "usage: syncd [-hnpqvV0] [-c file] [-o keyword=value]...\n"
+    "usage: syncd [-hnpqvV0w] [-c file] [-o keyword=value]...\n"
     "             [account[/folder]... | URL maildir]\n"
     "\n"
     "Keeps an IMAP account and a Maildir tree the same.\n"
@@ -43,6 +44,7 @@ static const char usage[] =
     "  -n, --dry-run      list what would be done, a line for each operation\n"
     "  -p, --print        print what was done: new, flags, gone or moved;\n"
     "                     folder; path\n"
+    "  -w, --watch        stay, and sync as either side changes\n"
     "  -0, --null         end records with NUL instead of newline\n"
     "  -c, --config FILE  configuration (default ~/.config/mailroom/config)\n"
     "  -o, --set KEYWORD=VALUE\n"
@@ -76,7 +78,7 @@ parse(int argc, char **argv, struct command_line *cl, struct conf *c)
 	struct options *o = &cl->options;
 	int ch;
 
-	while ((ch = getopt_long(argc, argv, "hnpqvV0c:o:", longopts, NULL)) !=
+	while ((ch = getopt_long(argc, argv, "hnpqvV0wc:o:", longopts, NULL)) !=
 	       -1) {
 		switch (ch) {
 		case 'h':
@@ -97,6 +99,9 @@ parse(int argc, char **argv, struct command_line *cl, struct conf *c)
 			break;
 		case '0':
 			o->nul = true;
+			break;
+		case 'w':
+			o->watch = true;
 			break;
 		case 'c':
 			cl->config = optarg;
@@ -159,6 +164,10 @@ run(struct command_line *cl, struct conf *c, int argc, char **argv)
 	options_syncs(c, (const char *const *)argv, (size_t)argc, &cl->options,
 	    &list, &n);
 	code = conf_report(c);
+	if (code == 0 && cl->options.watch && cl->options.dry_run) {
+		log_error("-w stays for ever: it does not go with -n");
+		code = EX_USAGE;
+	}
 	if (code == 0)
 		code = run_all(&cl->options, list, n);
 	for (i = 0; i < n; i++)

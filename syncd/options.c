@@ -14,6 +14,7 @@
 #include "os/store.h"
 
 #define BRAKE_DEFAULT 25
+#define IDLE_DEFAULT (9 * 60 * 1000) /* RFC 2177: under 29 min; NAT less */
 
 static const char *
 arg(const struct conf_line *l, size_t i)
@@ -261,6 +262,8 @@ const struct conf_key sync_keys[] = {
     CONF_PARSED("trash", parse_trash),
     KEY("keywords", BOOL, keywords),
     CONF_PARSED("brake", parse_brake),
+    KEY("poll", DURATION, poll),
+    KEY("idle", DURATION, idle),
     {.name = NULL},
 };
 
@@ -273,6 +276,7 @@ sync_init(struct sync *y)
 	    .create_local = true,
 	    .create_remote = true,
 	    .brake = BRAKE_DEFAULT,
+	    .idle = IDLE_DEFAULT,
 	    .plan = {.to_local = all, .to_remote = all}};
 	account_init(&y->account);
 	words_init(&y->folders);
@@ -310,6 +314,9 @@ check_sync(struct conf *c, const struct conf_section *s, struct sync *y)
 		    "'discover'");
 	if (y->maildir == NULL)
 		conf_complain(c, s, "no Maildir: add 'maildir ~/Mail/work'");
+	if ((y->poll != 0 && y->poll < 1000) || y->idle < 1000)
+		conf_complain(
+		    c, s, "'poll' and 'idle' must be a second or more");
 	if (a->user == NULL)
 		conf_complain(
 		    c, s, "no user: add 'user NAME' or 'address ADDRESS'");

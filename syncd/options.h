@@ -40,12 +40,14 @@ struct sync {
 	enum sync_trash trash_on;
 	bool keywords;
 	unsigned int brake; /* percent */
+	int64_t poll;       /* ms: between looks, with -w; 0: by the server */
+	int64_t idle;       /* ms: a connection may be silent for so long */
 	char *state;        /* owned: path of the state file */
 };
 
 /* What the command line asks for. */
 struct options {
-	bool dry_run, print, nul, wait;
+	bool dry_run, print, nul, wait, watch;
 	int verbose;
 	struct words only;          /* account/folder: folders alone */
 	struct words allow_deletes; /* account/folder: past the brake, once */

@@ -26,6 +26,7 @@ remote_open(struct remote *r, struct link *l, struct err *e)
 void
 remote_close(struct remote *r)
 {
+	imap_idle_end(&r->watch.idle, &r->client);
 	imap_client_close(&r->client);
 	words_clear(&r->others);
 	free(r->selected);
@@ -59,6 +60,7 @@ take(struct remote *r, const struct remote_flight *f, const struct imap_ev *ev,
 
 	if (ev->kind == IMAP_EV_STATUS && ev->code == IMAP_CODE_UIDVALIDITY)
 		r->noted = (uint32_t)ev->code_number;
+	remote_hear(r, ev);
 	rv = f->take(r, f->arg, ev, e);
 	if (ev->kind == IMAP_EV_DONE && ev->verb == IMAP_V_SELECT)
 		note_select(r, ev);
@@ -107,6 +109,7 @@ remote_select(
 	r->selected = name;
 	r->validity = 0;
 	r->selects++;
+	r->watch.rests = false;
 	imap_begin(&r->client.imap, IMAP_V_SELECT, cookie);
 	imap_put(&r->client.imap, "SELECT ");
 	remote_put_folder(r, folder);

@@ -4,6 +4,7 @@
 #include "base/uidset.h"
 #include "base/words.h"
 #include "client/imap_client.h"
+#include "client/imap_idle.h"
 #include "local.h"
 #include "folders.h"
 
@@ -26,6 +27,7 @@ struct remote {
 	struct imap_client client;
 	bool qresync; /* enabled */
 	char *trash;  /* owned: the folder that is \Trash; NULL */
+	bool news;    /* something was told unasked: for the caller to clear */
 
 	/* private */
 	char *selected;    /* owned: for which the last SELECT was sent */
@@ -36,6 +38,15 @@ struct remote {
 	bool no_uid_expunge; /* UIDPLUS, but UID EXPUNGE is refused */
 	char *prefix;        /* owned: of the personal namespace; NULL: none */
 	struct words others; /* prefixes of the other namespaces */
+	struct {             /* remote_watch.c */
+		bool notify; /* NOTIFY is on */
+		unsigned int lost; /* how often the server has ended it */
+		bool rests; /* nothing was selected since remote_rest() */
+		bool slept; /* nobody knows if the link is alive */
+		struct imap_idle idle;
+		uint32_t exists, uidnext; /* of the folder, by SELECT */
+		uint64_t modseq;
+	} watch;
 };
 
 int remote_open(struct remote *, struct link *, struct err *);
@@ -269,5 +280,38 @@ int remote_rename(struct remote *, const char *from, const char *to,
     struct err **error_r, struct err *);
 int remote_remove(
     struct remote *, const char *folder, struct err **error_r, struct err *);
+
+/* --- being told of changes: remote_watch.c ------------------------------------ */
+
+enum remote_tells {
+	REMOTE_TELLS_NOTHING,
+	REMOTE_TELLS_ONE, /* of one folder: IDLE (RFC 2177) */
+	REMOTE_TELLS_ALL  /* of all: NOTIFY (RFC 5465) */
+};
+enum remote_tells remote_tells(const struct remote *);
+
+/* Asks for NOTIFY, where it is offered: before the folders are surveyed, so that
+ * nothing falls in between. */
+int remote_listen(struct remote *, struct err *);
+
+/*
+ * Takes the place where it will be told of changes: with NOTIFY, no folder is
+ * selected, else `folder` is.  *look_r: there may have been some of which it
+ * was not, so the folders are to be surveyed once more.
+ */
+int remote_rest(
+    struct remote *, const char *folder, bool *look_r, struct err *);
+
+/*
+ * Waits there until something is told, which sets `news`, until wake_fd (-1:
+ * none) is readable, a stop, `until` (clock_ms()), or any time before: it is
+ * then to be called again.  A link that was silent for `silence` ms is tried,
+ * and so is one after a sleep of the machine, which is news.
+ */
+int remote_wait(
+    struct remote *, int64_t until, int64_t silence, int wake_fd, struct err *);
+
+/* Ends the waiting: anything else may be asked then. */
+int remote_rouse(struct remote *, struct err *);
 
 #endif

@@ -49,6 +49,9 @@ plan_flags remote_named(plan_flags, const struct local_keywords *);
 void remote_begin_set(struct remote *, enum imap_verb verb, uint32_t cookie,
     const char *word, const struct uidset *, uint32_t *from);
 
+/* (remote_watch.c) Notes what no question was for. */
+void remote_hear(struct remote *, const struct imap_ev *);
+
 /* What a FETCH response tells, as syncd has it. */
 plan_flags remote_flags(const struct imap_fetch *, struct local_keywords *);
 plan_flags remote_flag(

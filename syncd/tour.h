@@ -2,6 +2,7 @@
 #define SYNCD_TOUR_H
 
 #include "apply.h"
+#include "os/log.h"
 
 /*
  * What one pass holds in its hands, shared by its steps: looking (tour_look),
@@ -41,8 +42,6 @@ struct work {
 	bool asked;
 	bool direct; /* whatever is there is new: pulled without a look */
 	bool left;   /* it failed, or the brake holds it: out of this pass */
-	bool again;  /* something of it could not be done: its files are to be
-	              * looked at the next time, whatever their mtimes are */
 };
 
 struct tour {
@@ -57,8 +56,9 @@ struct tour {
 	uint32_t tag; /* of our files */
 };
 
-/* Logs what is wrong, once, however many passes meet it. */
-void tour_tell(struct tour *, const struct err *);
+/* Logs what is wrong, once, however many passes meet it; counts for the exit
+ * code. */
+void tour_complain(struct tour *, enum log_level, const struct err *);
 
 /* The folder is left out of this pass; why is told, and counts for the exit
  * code. */
@@ -101,11 +101,6 @@ char *tour_let_through(const struct tour *, const char *folder);
  * to be made on the server. */
 int tour_remove_folders(struct tour *, struct err *);
 int tour_create_folders(struct tour *, struct err *);
-
-/* (tour_restore.c) Before all: a tree that is older than what was agreed.  At
- * the end, within the transaction: the tree and the state are at a new turn. */
-int tour_restore(struct tour *, struct err *);
-int tour_turn(struct tour *, struct err *);
 
 int tour_look(struct tour *, struct err *);
 int tour_judge(struct tour *, struct err *);

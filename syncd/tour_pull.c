@@ -296,15 +296,16 @@ on_missing(void *arg, const struct remote_message *m, const struct err *why,
 {
 	struct pulling *p = arg;
 	struct work *w = p->works[m->cookie];
+	struct err shown = *why;
 	char *name;
 
 	(void)e;
 	if (why->kind == ERR_NONE)
 		return 0;
 	name = tour_name(p->t, w->f.remote);
-	log_warn("warning: %s: message %u: %s", name, m->uid, why->text);
+	(void)err_prefix(&shown, "%s: message %u", name, m->uid);
+	tour_complain(p->t, LOG_L_NORMAL, &shown);
 	free(name);
-	p->t->pass->code = err_worse(p->t->pass->code, err_exit(why));
 	return 0;
 }
 

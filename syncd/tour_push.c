@@ -82,11 +82,12 @@ refused(struct pushing *p, struct work *w, const struct item *it,
     const struct err *why)
 {
 	char *name = tour_name(p->t, w->f.remote);
+	struct err shown = *why;
 
-	log_warn("warning: %s: %.*s: %s", name,
-	    SPAN(local_file_name(&w->list, it->file)), why->text);
+	(void)err_prefix(&shown, "%s: %.*s", name,
+	    SPAN(local_file_name(&w->list, it->file)));
+	tour_complain(p->t, LOG_L_NORMAL, &shown);
 	free(name);
-	p->t->pass->code = err_worse(p->t->pass->code, err_exit(why));
 }
 
 static int
@@ -99,7 +100,6 @@ on_done(void *arg, const struct remote_append *a, const struct err *why,
 
 	it->settled = true;
 	if (!a->done) {
-		w->again = true;
 		if (why != NULL && why->kind != ERR_NONE)
 			refused(p, w, it, why);
 		return 0;
@@ -109,7 +109,7 @@ on_done(void *arg, const struct remote_append *a, const struct err *why,
 	 * folder is another by now. */
 	if (a->uid == 0 ||
 	    (w->f.uidvalidity != 0 && a->uidvalidity != w->f.uidvalidity)) {
-		p->t->pass->again = w->again = true;
+		p->t->pass->again = true;
 		return 0;
 	}
 	it->uid = a->uid;

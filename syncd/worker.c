@@ -22,8 +22,7 @@
 #include "os/log.h"
 #include "os/sandbox.h"
 #include "os/stop.h"
-
-#define PASSES 5 /* until nothing is left that a pass can see only now */
+#include "watch.h"
 
 /* A folder that changed is held open: three descriptors each. */
 static void
@@ -58,12 +57,6 @@ enter_sandbox(const struct sync *y, const struct server *server, struct err *e)
 	return rv;
 }
 
-static uint64_t
-done(const struct pass *p)
-{
-	return p->pulled + p->pushed + p->flagged + p->moved + p->deleted;
-}
-
 /*
  * What was accepted without its UID, or went to the trash, is seen only by
  * another pass.  What else has changed meanwhile is left to the next run.
@@ -74,19 +67,14 @@ sync_all(struct pass *p, struct err *e)
 	int i;
 
 	words_clear(&p->told);
-	for (i = 0; i < PASSES; i++) {
+	for (i = 0; i < APPLY_PASSES; i++) {
 		p->again = false;
 		if (apply_pass(p, e) == -1)
 			return -1;
 		if (p->options->dry_run || !p->again)
 			break;
 	}
-	if (done(p) > 0)
-		log_info("%ju pulled, %ju pushed, %ju flags, %ju moved, %ju "
-			 "deleted",
-		    (uintmax_t)p->pulled, (uintmax_t)p->pushed,
-		    (uintmax_t)p->flagged, (uintmax_t)p->moved,
-		    (uintmax_t)p->deleted);
+	apply_report(p);
 	return 0;
 }
 
@@ -117,6 +105,12 @@ begin_anew(struct pass *p, struct err *e)
 }
 
 static int
+run(struct pass *p, struct link *l, struct err *e)
+{
+	return p->options->watch ? watch_run(p, l, e) : sync_session(p, l, e);
+}
+
+static int
 run_with(struct pass *p, struct err *e)
 {
 	const struct account *a = &p->sync->account;
@@ -129,10 +123,10 @@ run_with(struct pass *p, struct err *e)
 		rv = enter_sandbox(p->sync, &server, e);
 	if (rv == 0) {
 		link_init(&link, a, server.url, server.tls, p->ask_fd);
-		rv = sync_session(p, &link, e);
+		rv = run(p, &link, e);
 		if (rv == -1 && state_is_damaged(p->state) &&
 		    begin_anew(p, e) == 0)
-			rv = sync_session(p, &link, e);
+			rv = run(p, &link, e);
 		link_clear(&link);
 	}
 	server_close(&server);
