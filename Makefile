@@ -33,10 +33,11 @@ SENDQ =	face envelope history mime_field mime_walk mime_code mime \
 	list_change smtpd smtpd_data main
 
 SYNCD =	plan options state local local_name local_keywords local_list \
-	local_files local_watch folders remote remote_watch remote_survey \
-	remote_judge remote_diff remote_get remote_append remote_change \
-	remote_remove remote_folder apply tour_folders tour_look tour_judge \
-	tour_know tour_pull tour_push tour_change watch worker main
+	local_files local_turn local_watch folders remote remote_watch \
+	remote_survey remote_judge remote_diff remote_get remote_append \
+	remote_change remote_remove remote_folder apply tour_restore \
+	tour_folders tour_look tour_judge tour_know tour_pull tour_push \
+	tour_change watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \
@@ -143,17 +144,17 @@ replay: $(FUZZ:%=$(B)/replay/%)
 rigs: $(RIGS:%=$(B)/tests/%) $(B)/tests/fault/later.so
 
 # Packages come first, and then a make of its own, which sees what they brought.
-JOBS =	$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+MAKE_JOBS =	$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
 RUN =	BUILD=$(abspath $(B)) SANITIZED='$(SAN)' tests/run
 
 demo:
 	@tests/deps demo
-	@$(MAKE) -s $(JOBS) $(B)/fetchd $(B)/sendq $(B)/tests/servers/mkmail
+	@$(MAKE) -s $(MAKE_JOBS) $(B)/fetchd $(B)/sendq $(B)/tests/servers/mkmail
 	@BUILD=$(abspath $(B)) tests/demo/run
 
 check:
 	@tests/deps check
-	@$(MAKE) -s $(JOBS) all unit replay rigs
+	@$(MAKE) -s $(MAKE_JOBS) all unit replay rigs
 	@$(RUN) unit replay bats
 
 check-unit: unit replay
@@ -166,7 +167,7 @@ check-bats: all rigs
 # The long ones: more faults, more messages, more rounds.
 soak:
 	@tests/deps check
-	@$(MAKE) -s $(JOBS) all rigs
+	@$(MAKE) -s $(MAKE_JOBS) all rigs
 	@SOAK=1 BATS_TEST_TIMEOUT=7200 $(RUN) bats sendfault sendrace
 
 asan:
@@ -175,7 +176,7 @@ asan:
 
 bench:
 	@tests/deps bench
-	@$(MAKE) -s $(JOBS) all rigs
+	@$(MAKE) -s $(MAKE_JOBS) all rigs
 	@BUILD=$(abspath $(B)) tests/bench/run
 	@BUILD=$(abspath $(B)) tests/bench/send
 	@BUILD=$(abspath $(B)) tests/bench/sync
@@ -185,7 +186,7 @@ SECONDS = 600
 FUZZERS = $(FUZZ)
 fuzz:
 	@tests/deps fuzz
-	@$(MAKE) -s $(JOBS) CC=clang B=$(B)/fuzz OPT='-O1 -g' FORTIFY= PROBED=-fPIE \
+	@$(MAKE) -s $(MAKE_JOBS) CC=clang B=$(B)/fuzz OPT='-O1 -g' FORTIFY= PROBED=-fPIE \
 	    SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
 	    FUZZERS='$(FUZZERS)' fuzzers
 	@BUILD=$(abspath $(B)) tests/fuzz/run $(SECONDS) $(FUZZERS)

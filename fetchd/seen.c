@@ -681,7 +681,7 @@ seen_placings(
 	int rv;
 
 	while ((rv = query_step(s->q[Q_PLACINGS], e)) == 1) {
-		list = mem_resize(list, n + 1, sizeof(*list));
+		list = mem_more(list, n, sizeof(*list));
 		list[n] = (struct seen_placing){0};
 		read_placing(s->q[Q_PLACINGS], &list[n++]);
 	}

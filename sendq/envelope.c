@@ -90,10 +90,7 @@ envelope_add_rcpt(
 	size_t n = env->n_rcpts;
 	struct rcpt *r;
 
-	/* the room is the next power of two */
-	if ((n & (n - 1)) == 0)
-		env->rcpts = mem_resize(
-		    env->rcpts, n == 0 ? 1 : 2 * n, sizeof(*env->rcpts));
+	env->rcpts = mem_more(env->rcpts, n, sizeof(*env->rcpts));
 	r = &env->rcpts[env->n_rcpts++];
 	*r = (struct rcpt){.address = mem_strdup(address)};
 	if (original != NULL)

@@ -41,8 +41,8 @@ add_txn(struct flight *f, size_t parcel)
 static void
 add_rcpt(struct txn *t, uint32_t number)
 {
-	t->rcpts = mem_resize(t->rcpts, t->n + 1, sizeof(*t->rcpts));
-	t->seats = mem_resize(t->seats, t->n + 1, sizeof(*t->seats));
+	t->rcpts = mem_more(t->rcpts, t->n, sizeof(*t->rcpts));
+	t->seats = mem_more(t->seats, t->n, sizeof(*t->seats));
 	t->rcpts[t->n] = number;
 	t->seats[t->n++] = SEAT_ASKED;
 }

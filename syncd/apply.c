@@ -229,9 +229,23 @@ remember_folder(struct tour *t, struct work *w, struct err *e)
 	/* What was not to be pulled is new still. */
 	if (!t->pass->sync->plan.to_local.new)
 		f->uidnext = settled > 0 ? settled : 1;
-	f->cur_mtime = w->list.cur_mtime;
-	f->new_mtime = w->list.new_mtime;
+	f->cur_mtime = w->again ? 0 : w->list.cur_mtime;
+	f->new_mtime = w->again ? 0 : w->list.new_mtime;
 	return state_folder_put(t->pass->state, f, e);
+}
+
+/* What was not moved after all, for one of the two folders was left out, is to
+ * be seen again in both. */
+static void
+leave_unmoved(struct tour *t)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; k < t->works[i].n; k++)
+			if (t->works[i].v[k].to != NULL)
+				t->works[i].left = t->works[i].v[k].to->left =
+				    true;
 }
 
 static int
@@ -240,6 +254,7 @@ remember(struct tour *t, struct err *e)
 	struct state *s = t->pass->state;
 	size_t i;
 
+	leave_unmoved(t);
 	if (state_begin(s, e) == -1)
 		return -1;
 	for (i = 0; i < t->n; i++) {
@@ -248,7 +263,7 @@ remember(struct tour *t, struct err *e)
 		if (remember_folder(t, &t->works[i], e) == -1)
 			return -1;
 	}
-	if (state_placed(s, e) == -1)
+	if (state_placed(s, e) == -1 || tour_turn(t, e) == -1)
 		return -1;
 	return state_commit(s, e);
 }
@@ -300,6 +315,8 @@ apply_pass(struct pass *p, struct err *e)
 	rv = state_tag(p->state, &t.tag, e);
 	if (rv == 0)
 		rv = tour_recover(&t, e);
+	if (rv == 0)
+		rv = tour_restore(&t, e);
 	if (rv == 0)
 		rv = tour_look(&t, e);
 	if (rv == 0)

@@ -60,13 +60,21 @@ folders_root_lost(
 
 /* --- finding ---------------------------------------------------------------- */
 
+/* A level above others need not be a folder itself; it can become one. */
+static bool
+is_folder(const struct folders_remote *r)
+{
+	return (r->attrs & (IMAP_ATTR_NOSELECT | IMAP_ATTR_NONEXISTENT)) == 0;
+}
+
 static const struct folders_remote *
 remote_named(const struct planning *p, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < p->n_remote; i++)
-		if (!p->remote_used[i] && strcmp(p->remote[i].name, name) == 0)
+		if (!p->remote_used[i] && is_folder(&p->remote[i]) &&
+		    strcmp(p->remote[i].name, name) == 0)
 			return &p->remote[i];
 	return NULL;
 }
@@ -140,37 +148,12 @@ complain(struct planning *p, const struct err *e)
 	words_add(p->errors, e->text);
 }
 
-/* It has another name on the server now: so it gets another here. */
-static void
-plan_renamed(struct planning *p, const struct state_folder *b,
-    const struct folders_remote *r, const struct local_folder *l)
-{
-	struct err e = {0};
-	char *path = local_path_of(p->sync, span_of(r->name), r->sep, &e);
-
-	if (path == NULL) {
-		complain(p, &e);
-		add_pair(p, FOLDERS_LEAVE, r, l, b, mem_strdup(b->local),
-		    mem_strdup(r->name));
-		return;
-	}
-	/* Its new place may be taken, or the old one be gone. */
-	if (l == NULL || local_at_path(p, path) != NULL)
-		add_pair(p, FOLDERS_SYNC, r, l, b, mem_strdup(b->local),
-		    mem_strdup(r->name));
-	else
-		add_pair(p, FOLDERS_RENAME_LOCAL, r, l, b, mem_strdup(path),
-		    mem_strdup(r->name));
-	if (p->v[p->n - 1].local == NULL)
-		p->v[p->n - 1].op = FOLDERS_CREATE_LOCAL;
-	free(path);
-}
-
 /* One half is gone: its twin goes too, or it is made again, from the twin.  The
  * inbox is never removed: no server lets it go (RFC 9051, 6.3.5). */
 static void
 plan_half(struct planning *p, const struct state_folder *b,
-    const struct folders_remote *r, const struct local_folder *l)
+    const struct folders_remote *r, const struct local_folder *l,
+    const char *path)
 {
 	const struct sync *y = p->sync;
 	bool inbox = strcmp(b->remote, "INBOX") == 0;
@@ -184,9 +167,40 @@ plan_half(struct planning *p, const struct state_folder *b,
 		op = y->remove_local    ? FOLDERS_REMOVE_LOCAL
 		     : y->create_remote ? FOLDERS_CREATE_REMOTE
 		                        : FOLDERS_LEAVE;
-	add_pair(p, op, r, l, b, mem_strdup(b->local), mem_strdup(b->remote));
+	add_pair(p, op, r, l, b, mem_strdup(path),
+	    mem_strdup(r != NULL ? r->name : b->remote));
 	p->v[p->n - 1].stale =
 	    op == FOLDERS_CREATE_LOCAL || op == FOLDERS_CREATE_REMOTE;
+}
+
+/* It has another name on the server now: so it gets another here. */
+static void
+plan_renamed(struct planning *p, const struct state_folder *b,
+    const struct folders_remote *r, const struct local_folder *l)
+{
+	const struct local_folder *at;
+	struct err e = {0};
+	char *path = local_path_of(p->sync, span_of(r->name), r->sep, &e);
+
+	if (path == NULL) {
+		complain(p, &e);
+		add_pair(p, FOLDERS_LEAVE, r, l, b, mem_strdup(b->local),
+		    mem_strdup(r->name));
+		return;
+	}
+	at = local_at_path(p, path);
+	if (l != NULL && at == NULL)
+		add_pair(p, FOLDERS_RENAME_LOCAL, r, l, b, mem_strdup(path),
+		    mem_strdup(r->name));
+	else if (l != NULL) /* its new place is taken */
+		add_pair(p, FOLDERS_SYNC, r, l, b, mem_strdup(b->local),
+		    mem_strdup(r->name));
+	else if (at != NULL) /* it was renamed here already */
+		add_pair(p, FOLDERS_SYNC, r, at, b, mem_strdup(path),
+		    mem_strdup(r->name));
+	else
+		plan_half(p, b, r, NULL, path);
+	free(path);
 }
 
 static void
@@ -211,7 +225,7 @@ plan_base(struct planning *p, const struct state_folder *b)
 		add_pair(p, FOLDERS_FORGET, NULL, NULL, b, mem_strdup(b->local),
 		    mem_strdup(b->remote));
 	else
-		plan_half(p, b, r, l);
+		plan_half(p, b, r, l, b->local);
 }
 
 /* --- new ones ---------------------------------------------------------------------- */
@@ -244,7 +258,8 @@ is_taken(const struct planning *p, const char *name)
 	size_t i;
 
 	for (i = 0; i < p->n_remote; i++)
-		if (strcmp(p->remote[i].name, name) == 0)
+		if (is_folder(&p->remote[i]) &&
+		    strcmp(p->remote[i].name, name) == 0)
 			return true;
 	return false;
 }

@@ -70,6 +70,15 @@ int local_rename(
 /* Only when no message is in it. */
 int local_remove(const struct sync *, const char *path, struct err *);
 
+/*
+ * Which turn the tree is at, for the state with that tag: whether it is that one
+ * (or the next, which is set before the state has it); and to set it, durably.
+ * A tree that was never set is at none.
+ */
+bool local_turn_is(const struct sync *, uint32_t tag, uint64_t turn);
+int local_turn_set(
+    const struct sync *, uint32_t tag, uint64_t turn, struct err *);
+
 /* --- the messages of a folder -------------------------------------------- */
 
 /*

@@ -125,7 +125,8 @@ delete_local(
 static bool
 wants_deletion(const struct plan_message *m)
 {
-	return (m->local.flags & ~m->base.flags & PLAN_DELETED) != 0;
+	return (m->local.flags & ~m->base.flags & ~m->remote.flags &
+		   PLAN_DELETED) != 0;
 }
 
 static void

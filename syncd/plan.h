@@ -101,7 +101,7 @@ bool plan_is_empty(const struct plan *);
  * A deletion mark that a mail reader sets in the Maildir is a wish to delete:
  * with `expunge` it is carried out on both sides.  One that another client
  * sets on the server is only shown in the Maildir: that client will expunge
- * it, or not.
+ * it, or not; so is a mark that both have, for it may be ours.
  *
  * What is outside of the window, or too large, is left out: it is remembered as
  * being on the server only, so that its absence here is nobody's deletion, and

@@ -136,8 +136,7 @@ take_copyuid(struct remote_move *m, const struct imap_ev *ev)
 	       uidwalk_next(&to, &pair.to)) {
 		if (!uidset_has(m->uids, pair.from))
 			continue;
-		m->pairs =
-		    mem_resize(m->pairs, m->n_pairs + 1, sizeof(*m->pairs));
+		m->pairs = mem_more(m->pairs, m->n_pairs, sizeof(*m->pairs));
 		m->pairs[m->n_pairs++] = pair;
 	}
 }

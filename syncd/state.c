@@ -42,12 +42,15 @@ static const char *const migrations[] = {
     "ALTER TABLE folder ADD COLUMN limits TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE folder ADD COLUMN due INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE msg ADD COLUMN date INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE self ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;",
 };
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 /* Order of the statements below. */
 enum {
 	Q_TAG,
+	Q_TURN,
+	Q_TURN_SET,
 	Q_FOLDERS,
 	Q_FOLDER_ADD,
 	Q_FOLDER_SET,
@@ -71,6 +74,8 @@ enum {
 
 static const char *const sql[Q_N] = {
     [Q_TAG] = "SELECT tag FROM self",
+    [Q_TURN] = "SELECT turn FROM self",
+    [Q_TURN_SET] = "UPDATE self SET turn = ?1",
     [Q_FOLDERS] = "SELECT id, remote, local, mailboxid, uidvalidity, uidnext,"
 		  " modseq, messages, cur_mtime, new_mtime, limits, due"
 		  " FROM folder"
@@ -159,6 +164,23 @@ state_tag(struct state *s, uint32_t *tag_r, struct err *e)
 	*tag_r = (uint32_t)query_get_int(s->q[Q_TAG], 0);
 	query_reset(s->q[Q_TAG]);
 	return 0;
+}
+
+int
+state_turn(struct state *s, uint64_t *turn_r, struct err *e)
+{
+	if (query_step(s->q[Q_TURN], e) != 1)
+		return -1;
+	*turn_r = (uint64_t)query_get_int(s->q[Q_TURN], 0);
+	query_reset(s->q[Q_TURN]);
+	return 0;
+}
+
+int
+state_set_turn(struct state *s, uint64_t turn, struct err *e)
+{
+	query_int(s->q[Q_TURN_SET], 1, (int64_t)turn);
+	return query_run(s->q[Q_TURN_SET], e);
 }
 
 int

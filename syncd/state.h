@@ -56,6 +56,9 @@ void state_close(struct state *);
 /* It was found damaged and set aside: to be closed, and opened anew. */
 bool state_is_damaged(const struct state *);
 int state_tag(struct state *, uint32_t *tag_r, struct err *);
+/* Rises with what is synced; the tree has it, too.  0: nothing yet. */
+int state_turn(struct state *, uint64_t *turn_r, struct err *);
+int state_set_turn(struct state *, uint64_t turn, struct err *);
 
 /* One transaction; what state_commit() has returned for is durable. */
 int state_begin(struct state *, struct err *);

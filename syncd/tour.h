@@ -42,6 +42,8 @@ struct work {
 	bool asked;
 	bool direct; /* whatever is there is new: pulled without a look */
 	bool left;   /* it failed, or the brake holds it: out of this pass */
+	bool again;  /* something of it could not be done: its files are to be
+	              * looked at the next time, whatever their mtimes are */
 };
 
 struct tour {
@@ -101,6 +103,11 @@ char *tour_let_through(const struct tour *, const char *folder);
  * to be made on the server. */
 int tour_remove_folders(struct tour *, struct err *);
 int tour_create_folders(struct tour *, struct err *);
+
+/* (tour_restore.c) Before all: a tree that is older than what was agreed.  At
+ * the end, within the transaction: the tree and the state are at a new turn. */
+int tour_restore(struct tour *, struct err *);
+int tour_turn(struct tour *, struct err *);
 
 int tour_look(struct tour *, struct err *);
 int tour_judge(struct tour *, struct err *);

@@ -46,22 +46,40 @@ remember(
 
 /* --- flags ------------------------------------------------------------------------------ */
 
+/* Nothing more is done about it in this pass, so the next one is to see it. */
+static void
+put_off(struct work *w, struct item *it)
+{
+	it->settled = true;
+	w->again = true;
+}
+
+/* 1; 0 when the file is gone meanwhile: the next pass will see where to. */
 static int
 set_local(struct tour *t, struct work *w, struct item *it, struct err *e)
 {
 	struct local_at at;
 	int rv;
 
-	if (it->file == NO_FILE)
-		return 0;
+	if (!it->p.set_local || it->file == NO_FILE)
+		return 1;
 	local_at(&w->list, &w->list.v[it->file], &at);
 	rv = local_set_flags(&w->md, &at, it->p.local_flags, e);
 	if (rv == 1) {
 		t->pass->flagged++;
 		tour_say(t, "flags", w, at.name);
 	}
-	/* Gone meanwhile: the next pass will see that. */
-	return rv == -1 ? -1 : 0;
+	return rv;
+}
+
+/* Those of a file that a reader has moved are set where it is by now. */
+static int
+set_item(struct tour *t, struct work *w, struct item *it, struct err *e)
+{
+	if (it->to == NULL || !it->p.delete_remote)
+		return set_local(t, w, it, e);
+	return it->to->left ? 0
+	                    : set_local(t, it->to, &it->to->v[it->to_item], e);
 }
 
 /* What changes in the same way is changed by one command. */
@@ -113,7 +131,7 @@ take_back(struct tour *t, struct work *w, const struct uidset *uids)
 		t->pass->again = true;
 	for (i = 0; i < w->n; i++)
 		if (w->v[i].p.set_remote && uidset_has(uids, w->v[i].uid))
-			w->v[i].settled = true;
+			put_off(w, &w->v[i]);
 }
 
 static int
@@ -188,20 +206,26 @@ tour_flags(struct tour *t, struct err *e)
 	size_t i, k;
 	int rv = 0;
 
-	for (i = 0; rv == 0 && i < t->n; i++) {
+	for (i = 0; rv != -1 && i < t->n; i++) {
 		struct work *w = &t->works[i];
 
-		for (k = 0; rv == 0 && !w->left && k < w->n; k++) {
+		for (k = 0; rv != -1 && !w->left && k < w->n; k++) {
 			struct item *it = &w->v[k];
 
 			if (it->settled)
 				continue;
-			if (it->p.set_local)
-				rv = set_local(t, w, it, e);
-			if (it->p.set_remote && it->uid != 0)
+			rv = set_item(t, w, it, e);
+			if (rv == 0)
+				put_off(w, it);
+			if (rv == 1 && it->p.set_remote && it->uid != 0)
 				add_change(&c, i, it);
 		}
-		if (rv == 0 && !w->left)
+	}
+	rv = rv == -1 ? -1 : 0;
+	for (i = 0; rv == 0 && i < t->n; i++) {
+		struct work *w = &t->works[i];
+
+		if (!w->left)
 			rv = maildir_sync_places(&w->md, e);
 		if (rv == 0 && !w->left && w->kw.changed)
 			rv = local_keywords_write(&w->md, &w->kw, e);
@@ -240,7 +264,7 @@ rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
 	if (state_forget(s, w->f.id, from->uid, e) == -1)
 		return -1;
 	if (uid == 0) { /* it is recognised in the next pass */
-		t->pass->again = true;
+		t->pass->again = from->to->again = true;
 		return 0;
 	}
 	to->uid = uid;
@@ -248,7 +272,7 @@ rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
 	    .local = true,
 	    .remote = true,
 	    .placeholder = from->m.base.placeholder,
-	    .flags = to->m.local.flags};
+	    .flags = to->p.after.flags};
 	m = tour_row(
 	    from->to, to, local_file_unique(&from->to->list, to->file));
 	return state_put(s, &m, e);
@@ -287,6 +311,7 @@ take_move(struct tour *t, struct work *w, struct work *to,
 		if (rekey(t, w, it, known ? new_uid(m, it->uid) : 0, e) == -1)
 			return -1;
 		it->settled = true;
+		it->to = NULL;
 		t->pass->moved++;
 		tour_say(t, "moved", to,
 		    local_file_name(&to->list, to->v[it->to_item].file).p);
@@ -364,23 +389,32 @@ follow(struct tour *t, struct work *w, struct item *it, struct err *e)
 	struct item *to = &it->to->v[it->to_item];
 	struct state_msg m;
 	struct local_at at;
+	plan_flags late;
 	int rv;
 
 	local_at(&w->list, &w->list.v[it->file], &at);
 	rv = local_move(&w->md, &it->to->md, &at, e);
 	if (rv == 1 && to->p.set_local)
 		rv = local_set_flags(&it->to->md, &at, to->p.local_flags, e);
-	if (rv != 1)
-		return rv;
-	if (state_forget(t->pass->state, w->f.id, it->uid, e) == -1)
+	if (rv == -1 || state_forget(t->pass->state, w->f.id, it->uid, e) == -1)
 		return -1;
 	to->p.after.local = to->p.after.remote = to->p.after.paired = true;
+	/* What the server is to have of it, the next pass gives it.  That also
+	 * sees what became of a file that has gone meanwhile: as one that was
+	 * gone, or moved on, from where it belongs by now. */
+	late = to->p.set_remote ? to->p.remote_flags ^ to->m.remote.flags : 0;
+	to->p.after.flags =
+	    rv == 0 ? to->m.base.flags
+		    : (to->p.after.flags & ~late) | (to->m.remote.flags & late);
 	m = tour_row(it->to, to, local_unique(span_of(at.name)));
 	if (state_put(t->pass->state, &m, e) == -1)
 		return -1;
+	if (rv == 0 || late != 0)
+		t->pass->again = it->to->again = true;
 	it->settled = true;
 	t->pass->moved++;
 	tour_say(t, "moved", it->to, at.name);
+	it->to = NULL;
 	return 0;
 }
 

@@ -124,6 +124,36 @@ empty_there(struct tour *t, const struct folders_pair *p,
 	return rv;
 }
 
+/* Whether all that is there was here: what a client has put there since the
+ * folder was removed here is not to go with it. */
+static int
+all_were_here(struct tour *t, const struct folders_pair *p,
+    const struct uidset *uids, struct err *e)
+{
+	struct remote_question q = {.folder = p->name,
+	    .base = p->base,
+	    .now = p->remote,
+	    .known = uids,
+	    .full = true};
+	struct remote_diff d;
+	size_t i;
+	int rv = remote_diffs(t->pass->remote, &q, 1, &d, e);
+
+	if (rv == 0 && d.error != NULL) {
+		*e = *d.error;
+		rv = 1;
+	}
+	if (rv == 0)
+		rv = d.moved_ground;
+	for (i = 0; rv == 0 && i < d.n; i++)
+		rv = !uidset_has(uids, d.v[i].uid);
+	if (rv == 1 && d.error == NULL)
+		(void)err_code(e, ERR_LOCAL, EX_DATAERR,
+		    "it has mail on the server that was never here");
+	remote_diff_clear(&d);
+	return rv;
+}
+
 /* 1: err is about this folder alone. */
 static int
 remove_there(struct tour *t, const struct folders_pair *p, struct err *e)
@@ -132,15 +162,12 @@ remove_there(struct tour *t, const struct folders_pair *p, struct err *e)
 	struct uidset uids;
 	int rv;
 
-	if (p->remote_changed) {
-		(void)err_code(e, ERR_LOCAL, EX_DATAERR,
-		    "it has changed on the server since the last run");
-		return 1;
-	}
 	if (brake(t, p, p->remote->messages, e) == -1)
 		return 1;
 	uidset_init(&uids);
 	rv = state_uids(t->pass->state, p->base->id, &uids, e);
+	if (rv == 0 && p->remote_changed)
+		rv = all_were_here(t, p, &uids, e);
 	if (rv == 0)
 		rv = empty_there(t, p, &uids, e);
 	if (rv == 0)

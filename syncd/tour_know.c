@@ -90,7 +90,9 @@ is_gone_here(const struct item *it)
 static bool
 is_new_here(const struct item *it)
 {
-	return it->uid == 0 && it->p.push && !it->settled;
+	/* One that is marked as deleted is not pushed, but may be known. */
+	return it->uid == 0 && !it->settled &&
+	       (it->p.push || (it->m.local.flags & PLAN_DELETED) != 0);
 }
 
 static int
@@ -112,17 +114,29 @@ name_key(struct tour *t, const struct work *w, const struct item *it,
 	return rv;
 }
 
-/* The old place's item becomes a move to the new one's. */
+/*
+ * The old place's item becomes a move to the new one's, and what either side
+ * changed of its flags goes to the other first.  One that was marked as deleted
+ * when it was moved is deleted.
+ */
 static void
 found_move_here(struct tour *t, struct place gone, struct place came)
 {
 	struct item *from = item_at(t, gone), *to = item_at(t, came);
+	struct item both = *from;
 
+	both.m.local = to->m.local;
+	tour_plan(t, &t->works[gone.work], &both);
+	if (both.p.delete_remote) {
+		to->p = (struct plan){
+		    .delete_local = both.p.delete_local, .forget = true};
+		return;
+	}
 	from->to = &t->works[came.work];
 	from->to_item = came.item;
-	/* What its flags became meanwhile is set before it is moved. */
-	from->p.remote_flags = to->m.local.flags;
-	from->p.set_remote = to->m.local.flags != from->m.remote.flags;
+	from->p.remote_flags = both.p.remote_flags;
+	from->p.set_remote = both.p.set_remote;
+	to->p = both.p;
 	to->settled = true;
 	to->size = from->size;
 	memcpy(to->emailid, from->emailid, sizeof(to->emailid));
@@ -163,7 +177,8 @@ static bool
 is_new_there(const struct item *it)
 {
 	return it->uid != 0 && it->file == NO_FILE && !it->m.base.paired &&
-	       it->p.pull && !it->settled;
+	       (it->p.pull || (it->m.remote.flags & PLAN_DELETED) != 0) &&
+	       !it->settled;
 }
 
 /* Gone from the server, and its file is still here. */
@@ -405,7 +420,8 @@ know_there(struct tour *t, bool (*is)(const struct item *),
 
 /* --- the same message on both sides ---------------------------------------------------- */
 
-/* A file and a message of the same folder, neither of them known. */
+/* A file and a message of the same folder: neither is known, or the message has
+ * another UID by now, for it was moved away and back. */
 static void
 found_pair(struct tour *t, struct place file, struct place message)
 {
@@ -417,6 +433,7 @@ found_pair(struct tour *t, struct place file, struct place message)
 	memcpy(here->emailid, there->emailid, sizeof(here->emailid));
 	there->settled = true;
 	tour_plan(t, &t->works[file.work], here);
+	here->p.remember = true;
 }
 
 /* The digest, within that folder. */
@@ -443,7 +460,8 @@ pair_up(struct tour *t)
 			if (!it->has_digest || it->settled)
 				continue;
 			key_within(it, i, key);
-			if (is_new_here(it))
+			if (is_new_here(it) ||
+			    (is_gone_there(it) && it->to == NULL))
 				add_trace(&here, i, k, key, it->size, 0);
 			else if (is_new_there(it))
 				add_trace(&there, i, k, key, it->size, 1);

@@ -141,7 +141,9 @@ prepare(struct tour *t, struct work *w, struct err *e)
 
 	if (p->stale && state_forget_all(s, p->base->id, e) == -1)
 		return -1;
-	if (state_folder_put(s, &w->f, e) == -1)
+	/* One to be renamed is known by its old names until that is done. */
+	if (p->op != FOLDERS_RENAME_LOCAL &&
+	    state_folder_put(s, &w->f, e) == -1)
 		return -1;
 	return state_uids(s, w->f.id, &w->known, e);
 }
@@ -163,10 +165,22 @@ open_local(struct tour *t, struct work *w, struct err *e)
 }
 
 static int
+end_preparing(struct tour *t, struct err *e)
+{
+	if (!t->pass->options->dry_run)
+		return state_commit(t->pass->state, e);
+	state_rollback(t->pass->state);
+	return 0;
+}
+
+/*
+ * Of a folder that is to be made again, what was agreed is forgotten for good
+ * before: else it could be taken for one that was emptied.
+ */
+static int
 make_works(struct tour *t, struct err *e)
 {
 	struct work *w;
-	struct err local;
 	size_t i;
 
 	t->works = mem_array(t->n_pairs + 1, sizeof(*t->works));
@@ -182,11 +196,25 @@ make_works(struct tour *t, struct err *e)
 		fill_folder(w, &t->pairs[i]);
 		if (prepare(t, w, e) == -1)
 			return -1;
+	}
+	return end_preparing(t, e);
+}
+
+static int
+open_works(struct tour *t, struct err *e)
+{
+	struct work *w;
+	struct err local;
+
+	for (w = t->works; w < t->works + t->n; w++) {
 		if (open_local(t, w, &local) == -1)
 			tour_leave(t, w, &local);
+		else if (w->pair->op == FOLDERS_RENAME_LOCAL &&
+			 !t->pass->options->dry_run &&
+			 state_folder_put(t->pass->state, &w->f, e) == -1)
+			return -1;
 	}
-	return t->pass->options->dry_run ? (state_rollback(t->pass->state), 0)
-	                                 : state_commit(t->pass->state, e);
+	return 0;
 }
 
 /* --- what the server tells --------------------------------------------------------- */
@@ -285,7 +313,8 @@ int
 tour_look(struct tour *t, struct err *e)
 {
 	if (survey(t, e) == -1 || tour_remove_folders(t, e) == -1 ||
-	    make_works(t, e) == -1 || tour_create_folders(t, e) == -1)
+	    make_works(t, e) == -1 || open_works(t, e) == -1 ||
+	    tour_create_folders(t, e) == -1)
 		return -1;
 	return ask(t, e);
 }

@@ -100,6 +100,7 @@ on_done(void *arg, const struct remote_append *a, const struct err *why,
 
 	it->settled = true;
 	if (!a->done) {
+		w->again = true;
 		if (why != NULL && why->kind != ERR_NONE)
 			refused(p, w, it, why);
 		return 0;
@@ -109,7 +110,7 @@ on_done(void *arg, const struct remote_append *a, const struct err *why,
 	 * folder is another by now. */
 	if (a->uid == 0 ||
 	    (w->f.uidvalidity != 0 && a->uidvalidity != w->f.uidvalidity)) {
-		p->t->pass->again = true;
+		p->t->pass->again = w->again = true;
 		return 0;
 	}
 	it->uid = a->uid;

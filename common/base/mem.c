@@ -42,6 +42,12 @@ mem_resize(void *p, size_t n, size_t size)
 	return must(reallocarray(p, n > 0 ? n : 1, size));
 }
 
+void *
+mem_more(void *p, size_t n, size_t size)
+{
+	return (n & (n - 1)) != 0 ? p : mem_resize(p, n == 0 ? 1 : 2 * n, size);
+}
+
 char *
 mem_strdup(const char *s)
 {

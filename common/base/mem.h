@@ -13,6 +13,11 @@
 void *mem_alloc(size_t);                /* zeroed */
 void *mem_array(size_t n, size_t size); /* zeroed, overflow-checked */
 void *mem_resize(void *, size_t n, size_t size);
+/*
+ * Room behind the n elements that are there for one more: for a list that
+ * grows in no other way, whose room is the next power of two.
+ */
+void *mem_more(void *, size_t n, size_t size);
 char *mem_strdup(const char *);
 char *mem_strndup(const char *, size_t);
 char *mem_printf(const char *, ...) __attribute__((format(printf, 1, 2)));

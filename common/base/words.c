@@ -39,7 +39,10 @@ words_clear(struct words *w)
 void
 words_add(struct words *w, const char *s)
 {
-	w->v = mem_resize(w->v, w->n + 2, sizeof(*w->v));
+	if (w->v == NULL)
+		w->v = mem_array(1, sizeof(*w->v));
+	/* with the NULL there is one more */
+	w->v = mem_more(w->v, w->n + 1, sizeof(*w->v));
 	w->v[w->n++] = mem_strdup(s);
 	w->v[w->n] = NULL;
 }
