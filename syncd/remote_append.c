@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -251,14 +252,14 @@ static int
 check(const struct remote *r, const struct file *f, struct err *why)
 {
 	if (f->size == 0)
-		return err_set(why, ERR_MESSAGE,
+		return err_code(why, ERR_MESSAGE, EX_DATAERR,
 		    "an empty message cannot be stored by IMAP");
 	if (f->nul && !imap_has(&r->client.imap, IMAP_CAP_BINARY))
-		return err_set(why, ERR_MESSAGE,
+		return err_code(why, ERR_MESSAGE, EX_DATAERR,
 		    "the message has NUL bytes, which the server cannot take "
 		    "(no BINARY)");
 	if (is_too_big(r, f))
-		return err_set(why, ERR_MESSAGE,
+		return err_code(why, ERR_MESSAGE, EX_DATAERR,
 		    "the message has %" PRIu64 " bytes; the server takes no "
 		    "more than %" PRIu64,
 		    f->size, r->client.imap.append_limit);
