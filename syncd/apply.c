@@ -24,8 +24,7 @@ tour_complain(struct tour *t, enum log_level level, const struct err *e)
 	t->pass->code = err_worse(t->pass->code, err_exit(e));
 	if (words_have(told, e->text))
 		return;
-	log_put(
-	    level, "%s%s", level == LOG_L_NORMAL ? "warning: " : "", e->text);
+	log_put(level, "%s", e->text);
 	if (told->n < TOLD_MOST)
 		words_add(told, e->text);
 }

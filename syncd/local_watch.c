@@ -30,7 +30,7 @@ fall_short(struct local_watch *w)
 	if (w->said)
 		return;
 	w->said = true;
-	log_warn("warning: not all folders here can be watched (%s): changes "
+	log_warn("not all folders here can be watched (%s): changes "
 		 "are found every `poll'%s",
 	    strerror(errno),
 	    errno == ENOSPC   ? "; raise the sysctl "
