@@ -32,12 +32,13 @@ SENDQ =	face envelope history mime_field mime_walk mime_code mime \
 	batch batch_account worker runner watch list list_show list_log \
 	list_change smtpd smtpd_data main
 
-SYNCD =	plan options state local local_name local_keywords local_list \
-	local_files local_turn local_watch folders remote remote_watch \
-	remote_survey remote_judge remote_diff remote_get remote_append \
-	remote_change remote_remove remote_folder apply tour_restore \
-	tour_folders tour_look tour_judge tour_know tour_pull tour_push \
-	tour_change watch worker main
+SYNCD =	plan placeholder options state local local_name local_keywords \
+	local_list local_files local_identity local_turn local_watch folders \
+	remote remote_watch remote_survey remote_judge remote_diff remote_get \
+	remote_append remote_change remote_remove remote_folder apply \
+	tour_restore tour_folders tour_look tour_judge tour_know tour_pull \
+	tour_push tour_change watch worker main
+
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \

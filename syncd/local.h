@@ -175,13 +175,20 @@ int local_open(struct maildir *, struct local_at *at, int *fd_r, struct err *);
 int local_set_flags(
     struct maildir *, struct local_at *at, plan_flags, struct err *);
 int local_unlink(struct maildir *, struct local_at *at, struct err *);
+/* Only if it is still there by just that name, so with these flags. */
+int local_expire(struct maildir *, const struct local_at *at, struct err *);
+/* tmp/NAME takes its place at once, by the name that it has, and what it was is
+ * no more; 0: gone, and tmp/NAME is still there. */
+int local_replace(
+    struct maildir *, const char *tmp_name, struct local_at *at, struct err *);
 int local_move(struct maildir *from, struct maildir *to, struct local_at *at,
     struct err *);
 
 /*
  * What a file is known by when its UID is lost: size with CRLFs, and the
  * digest of its Message-ID field (base/header's, of the field alone), or where
- * there is none (*has_id_r) of its whole header.  Read from its begin.
+ * there is none (*has_id_r) of its whole header.  Read from its begin.  A
+ * placeholder is known as the message that it stands for.
  */
 #define LOCAL_DIGEST 16
 int local_identity(int fd, uint64_t *size_r,
@@ -190,6 +197,9 @@ int local_identity(int fd, uint64_t *size_r,
 /* The same of a header that came in memory, or of that field alone. */
 void local_digest(
     struct span header, unsigned char digest_r[LOCAL_DIGEST], bool *has_id_r);
+
+/* Whether the file is a placeholder.  Read from its begin. */
+int local_is_placeholder(int fd, bool *is_r, struct err *);
 
 /* --- keywords: dovecot-keywords ------------------------------------------- */
 

@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/enc.h"
-#include "base/header.h"
 #include "base/mem.h"
 #include "local.h"
 #include "os/file.h"
@@ -127,6 +125,56 @@ local_unlink(struct maildir *m, struct local_at *at, struct err *e)
 	return at_file(m, at, act_unlink, NULL, e);
 }
 
+int
+local_expire(struct maildir *m, const struct local_at *at, struct err *e)
+{
+	struct local_at copy = *at;
+
+	if (act_unlink(m, &copy, NULL) == 0)
+		return 1;
+	return errno == ENOENT ? 0
+	                       : err_sys(e, ERR_LOCAL, "%s/%s/%s", m->path,
+				     at->in_new ? "new" : "cur", at->name);
+}
+
+/* Where names cannot be exchanged, a reader that renames the file just between
+ * these two leaves both: what is in its place is whole, at least. */
+static int
+put_over(struct maildir *m, const char *tmp, int dir, const char *name)
+{
+	if (faccessat(dir, name, F_OK, 0) == -1)
+		return -1;
+	return renameat(m->tmp, tmp, dir, name);
+}
+
+static int
+act_replace(struct maildir *m, struct local_at *at, void *arg)
+{
+	int dir = at->in_new ? m->new : m->cur;
+	const char *tmp = arg;
+
+	if (renameat2(m->tmp, tmp, dir, at->name, RENAME_EXCHANGE) == 0)
+		unlinkat(m->tmp, tmp, 0);
+	else if ((errno != EINVAL && errno != ENOSYS) ||
+		 put_over(m, tmp, dir, at->name) == -1)
+		return -1;
+	if (at->in_new)
+		m->placed_new = true;
+	else
+		m->placed_cur = true;
+	return 0;
+}
+
+int
+local_replace(
+    struct maildir *m, const char *tmp_name, struct local_at *at, struct err *e)
+{
+	char name[MAILDIR_NAME];
+
+	strlcpy(name, tmp_name, sizeof(name));
+	return at_file(m, at, act_replace, name, e);
+}
+
 static int
 act_set_flags(struct maildir *m, struct local_at *at, void *arg)
 {
@@ -179,97 +227,4 @@ local_move(struct maildir *from, struct maildir *to, struct local_at *at,
     struct err *e)
 {
 	return at_file(from, at, act_move, to, e);
-}
-
-/* --- what a file is --------------------------------------------------------------- */
-
-#define HEADER_MAX (256 * 1024) /* of which the Message-ID is looked for */
-
-static void
-digest(struct span s, unsigned char digest_r[LOCAL_DIGEST])
-{
-	char hex[HEADER_DIGEST_HEX];
-	struct header_digest d;
-	struct buf raw;
-
-	header_digest_init(&d);
-	header_digest_feed(&d, s.p, s.n);
-	header_digest_hex(&d, hex);
-	buf_init(&raw, LOCAL_DIGEST);
-	(void)dec_hex(&raw, span_of(hex));
-	memcpy(digest_r, buf_span(&raw).p, LOCAL_DIGEST);
-	buf_clear(&raw);
-}
-
-/* The field as it stands in the header, name and folds included. */
-static bool
-find_field(struct span header, const char *name, struct span *field_r)
-{
-	struct span rest = header, field, body;
-
-	while (header_next(&rest, &field, &body)) {
-		if (!span_caseeq(field, name))
-			continue;
-		*field_r =
-		    span_bytes(field.p, (size_t)(body.p + body.n - field.p));
-		return true;
-	}
-	return false;
-}
-
-void
-local_digest(
-    struct span header, unsigned char digest_r[LOCAL_DIGEST], bool *has_id_r)
-{
-	struct span field;
-
-	*has_id_r = find_field(header, "Message-ID", &field);
-	digest(*has_id_r ? field : header, digest_r);
-}
-
-struct measure {
-	struct header_scan scan;
-	struct buf header;
-	uint64_t size;
-	bool cr; /* the byte before was one */
-};
-
-static void
-measure_feed(struct measure *m, const char *p, size_t n)
-{
-	size_t i, head = header_scan_feed(&m->scan, p, n);
-
-	if (head > buf_room(&m->header))
-		head = buf_room(&m->header);
-	buf_append(&m->header, p, head);
-	m->size += n;
-	for (i = 0; i < n; i++) {
-		m->size += p[i] == '\n' && !m->cr;
-		m->cr = p[i] == '\r';
-	}
-}
-
-int
-local_identity(int fd, uint64_t *size_r, unsigned char digest_r[LOCAL_DIGEST],
-    bool *has_id_r, struct err *e)
-{
-	struct measure m = {0};
-	char chunk[65536];
-	off_t at = 0;
-	ssize_t n;
-
-	header_scan_init(&m.scan);
-	buf_init(&m.header, HEADER_MAX);
-	while ((n = pread(fd, chunk, sizeof(chunk), at)) > 0) {
-		measure_feed(&m, chunk, (size_t)n);
-		at += n;
-	}
-	if (n == -1) {
-		buf_clear(&m.header);
-		return err_sys(e, ERR_LOCAL, "reading a message");
-	}
-	local_digest(buf_span(&m.header), digest_r, has_id_r);
-	*size_r = m.size;
-	buf_clear(&m.header);
-	return 0;
 }
