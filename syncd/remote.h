@@ -69,6 +69,7 @@ struct remote_change {
 	uint32_t uid;
 	plan_flags flags;
 	uint64_t size; /* RFC822.SIZE; 0: not asked for, or not told */
+	int64_t date;  /* INTERNALDATE, seconds; 0: likewise */
 	unsigned char emailid[16]; /* a hash of it; zeros: none */
 };
 
@@ -80,8 +81,8 @@ struct remote_question {
 	                                   * there; NULL: none */
 	struct local_keywords *keywords;  /* borrowed; letters are made; NULL:
 	                                   * keywords do not travel */
-	bool sizes, emailids; /* of messages from base->uidnext up */
-	bool full;            /* all messages, whatever changed */
+	bool sizes, emailids, dates; /* of messages from base->uidnext up */
+	bool full;                   /* all messages, whatever changed */
 };
 
 struct remote_diff {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/time.h"
 
 #define PIECE 10000u /* UIDs that one listing command covers, at least */
 #define PIECES 64u   /* commands of one listing, at most */
@@ -57,7 +58,8 @@ choose_mode(const struct remote *r, struct ask *a)
 static void
 put_details(const struct remote *r, const struct ask *a, char more_r[80])
 {
-	snprintf(more_r, 80, "%s%s", a->q->sizes ? " RFC822.SIZE" : "",
+	snprintf(more_r, 80, "%s%s%s", a->q->sizes ? " RFC822.SIZE" : "",
+	    a->q->dates ? " INTERNALDATE" : "",
 	    a->q->emailids ? remote_emailid_item(r) : "");
 }
 
@@ -214,6 +216,7 @@ take_fetch(struct ask *a, const struct imap_fetch *f)
 {
 	struct remote_diff *d = a->d;
 	struct remote_change *c;
+	int64_t date = time_imap(f->internaldate.p, f->internaldate.n);
 
 	if (f->uid == 0 || !f->has_flags)
 		return;
@@ -224,7 +227,8 @@ take_fetch(struct ask *a, const struct imap_fetch *f)
 	c = &d->v[d->n++];
 	*c = (struct remote_change){.uid = f->uid,
 	    .flags = remote_flags(f, a->q->keywords),
-	    .size = f->size};
+	    .size = f->size,
+	    .date = date == -1 ? 0 : date};
 	remote_emailid(f, c->emailid);
 	if (d->n > 1 && c[-1].uid >= c->uid)
 		a->unsorted = true;

@@ -46,6 +46,8 @@ join(struct remote_change *c, const struct remote_change *later)
 	c->flags = later->flags;
 	if (later->size != 0)
 		c->size = later->size;
+	if (later->date != 0)
+		c->date = later->date;
 	if (memcmp(later->emailid, none, sizeof(none)) != 0)
 		memcpy(c->emailid, later->emailid, sizeof(none));
 }
