@@ -39,7 +39,6 @@ SYNCD =	plan placeholder options state local local_name local_keywords \
 	tour_restore tour_folders tour_look tour_judge tour_know tour_pull \
 	tour_push tour_change watch worker main
 
-
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \
 	$(call have,common/os,$(OS)) $(call have,common/client,$(CLIENT))

@@ -10,6 +10,7 @@
 #include <sysexits.h>
 
 #include "base/mem.h"
+#include "os/clock.h"
 #include "os/log.h"
 #include "os/stop.h"
 #include "tour.h"
@@ -124,6 +125,11 @@ tour_plan(struct tour *t, struct work *w, struct item *it)
 	struct plan_options o = t->pass->sync->plan;
 
 	o.known = known_flags(t, w);
+	o.first = w->first;
+	o.anew = w->anew;
+	if (t->pass->sync->max_age > 0)
+		o.oldest = t->now - t->pass->sync->max_age;
+	it->m.uid = it->uid;
 	if (w->asked && w->diff.read_only)
 		o.to_remote = (struct plan_way){0};
 	it->p = plan_message(&it->m, &o);
@@ -149,13 +155,34 @@ by_uid(const void *key, const void *member)
 	return a < b ? -1 : a > b;
 }
 
+static struct item *
+find(struct work *w, size_t from, size_t to, uint32_t uid)
+{
+	if (from == to)
+		return NULL;
+	return bsearch(&uid, w->v + from, to - from, sizeof(*w->v), by_uid);
+}
+
 struct item *
 tour_new(struct work *w, uint32_t uid)
 {
-	if (w->new_from == w->new_to)
-		return NULL;
-	return bsearch(&uid, w->v + w->new_from, w->new_to - w->new_from,
-	    sizeof(*w->v), by_uid);
+	return find(w, w->new_from, w->new_to, uid);
+}
+
+struct item *
+tour_item(struct work *w, uint32_t uid)
+{
+	struct item *it = tour_new(w, uid);
+
+	return it != NULL ? it : find(w, w->old_from, w->n, uid);
+}
+
+uint32_t
+tour_validity(const struct work *w)
+{
+	return w->asked    ? w->diff.uidvalidity
+	       : w->direct ? w->pair->remote->uidvalidity
+	                   : w->f.uidvalidity;
 }
 
 struct state_msg
@@ -166,7 +193,8 @@ tour_row(const struct work *w, const struct item *it, struct span name)
 	    .uid = it->uid,
 	    .name = name,
 	    .base = it->p.after,
-	    .size = it->size};
+	    .size = it->size,
+	    .date = it->m.date};
 
 	if (memcmp(it->emailid, none, sizeof(none)) != 0)
 		m.emailid = span_bytes(it->emailid, sizeof(it->emailid));
@@ -202,6 +230,27 @@ tour_clear(struct tour *t)
 	state_folders_free(t->bases, t->n_bases);
 }
 
+/* The limits that its messages were judged by, and when the next of them gets
+ * too old: with none of the flags that would keep it. */
+static int
+remember_limits(struct tour *t, struct work *w, struct err *e)
+{
+	const struct sync *y = t->pass->sync;
+	struct state_folder *f = &w->f;
+	int64_t date = 0;
+
+	if (!w->failed) {
+		free(f->limits);
+		f->limits = y->limits != NULL ? mem_strdup(y->limits) : NULL;
+	}
+	if (y->max_age > 0 &&
+	    state_oldest(t->pass->state, f->id, PLAN_FLAGGED,
+		y->plan.keep_unread ? PLAN_SEEN : 0, &date, e) == -1)
+		return -1;
+	f->due = date > 0 ? date + y->max_age + 1 : 0;
+	return 0;
+}
+
 /*
  * The numbers by which a folder is known not to have changed.  Those of the
  * server are what it said before our own changes, so that nothing that another
@@ -230,6 +279,8 @@ remember_folder(struct tour *t, struct work *w, struct err *e)
 		f->uidnext = settled > 0 ? settled : 1;
 	f->cur_mtime = w->again ? 0 : w->list.cur_mtime;
 	f->new_mtime = w->again ? 0 : w->list.new_mtime;
+	if (remember_limits(t, w, e) == -1)
+		return -1;
 	return state_folder_put(t->pass->state, f, e);
 }
 
@@ -270,7 +321,8 @@ remember(struct tour *t, struct err *e)
 uint64_t
 apply_done(const struct pass *p)
 {
-	return p->pulled + p->pushed + p->flagged + p->moved + p->deleted;
+	return p->pulled + p->pushed + p->flagged + p->moved + p->deleted +
+	       p->expired;
 }
 
 void
@@ -278,11 +330,12 @@ apply_report(struct pass *p)
 {
 	if (apply_done(p) > 0)
 		log_info("%ju pulled, %ju pushed, %ju flags, %ju moved, %ju "
-			 "deleted",
+			 "deleted, %ju expired",
 		    (uintmax_t)p->pulled, (uintmax_t)p->pushed,
 		    (uintmax_t)p->flagged, (uintmax_t)p->moved,
-		    (uintmax_t)p->deleted);
+		    (uintmax_t)p->deleted, (uintmax_t)p->expired);
 	p->pulled = p->pushed = p->flagged = p->moved = p->deleted = 0;
+	p->expired = 0;
 }
 
 typedef int step(struct tour *, struct err *);
@@ -308,7 +361,7 @@ do_all(struct tour *t, struct err *e)
 int
 apply_pass(struct pass *p, struct err *e)
 {
-	struct tour t = {.pass = p};
+	struct tour t = {.pass = p, .now = clock_wall_us() / 1000000};
 	int rv;
 
 	rv = state_tag(p->state, &t.tag, e);
@@ -323,7 +376,7 @@ apply_pass(struct pass *p, struct err *e)
 	if (rv == 0)
 		rv = tour_know(&t, e);
 	if (rv == 0)
-		tour_brake(&t);
+		rv = tour_brake(&t, e);
 	if (rv == 0 && p->options->dry_run)
 		tour_list(&t);
 	else if (rv == 0)

@@ -33,7 +33,8 @@ struct pass {
 	int code;   /* worst exit code of single folders and messages */
 	bool again; /* something was done that takes another pass to finish */
 	struct words told; /* owned: errors that were logged in this run */
-	uint64_t pulled, pushed, flagged, moved, deleted;
+	uint64_t pulled, pushed, flagged, moved, deleted, expired;
+	int round; /* how many passes there were before in this run */
 };
 
 /* How much was done, by all passes so far. */

@@ -11,10 +11,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "base/time.h"
 #include "os/store.h"
 
 #define BRAKE_DEFAULT 25
 #define IDLE_DEFAULT (9 * 60 * 1000) /* RFC 2177: under 29 min; NAT less */
+#define DAY 86400                    /* seconds */
 
 static const char *
 arg(const struct conf_line *l, size_t i)
@@ -245,6 +247,98 @@ parse_brake(void *target, const struct conf *c, const struct conf_line *l,
 	return 0;
 }
 
+/* --- what is kept here -------------------------------------------------------- */
+
+static int
+parse_max_size(void *target, const struct conf *c, const struct conf_line *l,
+    struct err *e)
+{
+	static const char *const names[] = {"placeholder", "skip", NULL};
+	struct plan_options *p = &((struct sync *)target)->plan;
+
+	(void)c;
+	if (l->args.n < 1 || l->args.n > 2 ||
+	    !time_size(l->args.v[0], &p->max_size) || p->max_size == 0)
+		return err_set(e, ERR_CONFIG,
+		    "wants a size and then perhaps 'placeholder' or 'skip': "
+		    "max-size 5M");
+	p->placeholders = true;
+	if (l->args.n == 2 && strcmp(l->args.v[1], "skip") == 0)
+		p->placeholders = false;
+	else if (l->args.n == 2 && strcmp(l->args.v[1], "placeholder") != 0)
+		return suggest_none_of(l->args.v[1], names, e);
+	return 0;
+}
+
+/* A second word, `keep-unread`. */
+static int
+parse_keep(struct sync *y, const struct conf_line *l, struct err *e)
+{
+	static const char *const names[] = {"keep-unread", NULL};
+
+	if (l->args.n == 2 && strcmp(l->args.v[1], "keep-unread") != 0)
+		return suggest_none_of(l->args.v[1], names, e);
+	y->plan.keep_unread = y->plan.keep_unread || l->args.n == 2;
+	return 0;
+}
+
+static int
+parse_max_age(void *target, const struct conf *c, const struct conf_line *l,
+    struct err *e)
+{
+	struct sync *y = target;
+	int64_t ms;
+
+	(void)c;
+	if (l->args.n < 1 || l->args.n > 2 ||
+	    !time_duration(l->args.v[0], &ms) || ms < DAY * 1000)
+		return err_set(e, ERR_CONFIG,
+		    "wants a number of days and then perhaps 'keep-unread': "
+		    "max-age 90d");
+	y->max_age = ms / 1000;
+	return parse_keep(y, l, e);
+}
+
+static int
+parse_max_messages(void *target, const struct conf *c,
+    const struct conf_line *l, struct err *e)
+{
+	struct sync *y = target;
+
+	(void)c;
+	if (l->args.n < 1 || l->args.n > 2 ||
+	    !span_number(span_of(l->args.v[0]), UINT32_MAX, &y->max_messages) ||
+	    y->max_messages == 0)
+		return err_set(e, ERR_CONFIG,
+		    "wants a number and then perhaps 'keep-unread': "
+		    "max-messages 1000");
+	return parse_keep(y, l, e);
+}
+
+/* The limits in one text, by which a change of them is seen. */
+static void
+set_limits(struct sync *y)
+{
+	const struct plan_options *p = &y->plan;
+	struct buf b;
+
+	buf_init(&b, 200);
+	if (p->max_size > 0)
+		buf_printf(&b, " size %ju%s", (uintmax_t)p->max_size,
+		    p->placeholders ? "" : " skip");
+	if (p->headers_only)
+		buf_puts(&b, " headers");
+	if (y->max_age > 0)
+		buf_printf(&b, " age %jd", (intmax_t)y->max_age);
+	if (y->max_messages > 0)
+		buf_printf(&b, " messages %ju", (uintmax_t)y->max_messages);
+	if (p->keep_unread)
+		buf_puts(&b, " unread");
+	if (b.len > 0)
+		y->limits = mem_strdup(buf_cstr(&b) + 1);
+	buf_clear(&b);
+}
+
 #define KEY(word, kind, member) CONF_KEY(word, kind, struct sync, member)
 const struct conf_key sync_keys[] = {
     KEY("maildir", PATH, maildir),
@@ -264,6 +358,10 @@ const struct conf_key sync_keys[] = {
     CONF_PARSED("brake", parse_brake),
     KEY("poll", DURATION, poll),
     KEY("idle", DURATION, idle),
+    CONF_PARSED("max-size", parse_max_size),
+    KEY("headers-only", BOOL, plan.headers_only),
+    CONF_PARSED("max-age", parse_max_age),
+    CONF_PARSED("max-messages", parse_max_messages),
     {.name = NULL},
 };
 
@@ -297,6 +395,7 @@ sync_clear(struct sync *y)
 	}
 	free(y->renames);
 	free(y->trash);
+	free(y->limits);
 	free(y->state);
 }
 
@@ -322,6 +421,7 @@ check_sync(struct conf *c, const struct conf_section *s, struct sync *y)
 		    c, s, "no user: add 'user NAME' or 'address ADDRESS'");
 	if (y->folders.n == 0)
 		words_add(&y->folders, "*");
+	set_limits(y);
 }
 
 static void

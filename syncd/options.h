@@ -33,7 +33,12 @@ struct sync {
 	bool subscribed;             /* only what is subscribed to */
 	struct sync_rename *renames; /* owned */
 	size_t n_renames;
-	struct plan_options plan; /* pull, push, expunge */
+	struct plan_options plan; /* pull, push, expunge, max-size,
+	                           * headers-only, keep-unread */
+	int64_t max_age;          /* seconds; 0: no limit */
+	uint64_t max_messages;    /* 0: no limit */
+	char *limits; /* owned: these limits, in one text; NULL: there are none;
+	               * another text than last time: judge all anew */
 	bool create_local, create_remote;
 	bool remove_local, remove_remote;
 	char *trash; /* owned; a remote folder's name; NULL */

@@ -182,6 +182,21 @@ belongs_here(const struct plan_message *m, const struct plan_options *o)
 	return true;
 }
 
+bool
+plan_counts(const struct plan_message *m, const struct plan_options *o)
+{
+	struct plan_message in = *m;
+
+	if (!m->remote.there ||
+	    (!m->base.paired && (m->remote.flags & PLAN_DELETED) != 0))
+		return false;
+	if (m->base.paired && !m->base.left_out)
+		return m->base.local;
+	in.uid = UINT32_MAX;
+	in.date = 0;
+	return belongs_here(&in, o);
+}
+
 static void
 upgrade(
     const struct plan_message *m, const struct plan_options *o, struct plan *p)
@@ -240,6 +255,9 @@ plan_pair(
 		carry_out(o, p);
 	if (!p->delete_remote)
 		expire(m, o, p);
+	/* It counts among the newest again, which may be too many. */
+	if (m->base.left_out && !p->expire)
+		p->again = true;
 }
 
 /* Only the Maildir shows it. */

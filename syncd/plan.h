@@ -84,7 +84,7 @@ struct plan {
 	bool delete_remote;     /* \Deleted and UID EXPUNGE, or to the trash */
 	bool expire;            /* `after` is written down, durably; then the
 	                         * file goes if it is still as it was seen */
-	bool again;             /* it expires, once all this is done */
+	bool again;             /* once this is done, something may expire */
 	bool forget;            /* the base's row has no more meaning */
 	struct plan_base after; /* what is agreed once all that is done */
 	bool remember; /* `after` is not what the base was: a row to write */
@@ -117,6 +117,8 @@ struct plan plan_message(
 /* Where the window of the newest `messages` begins, by the UIDs of those that
  * are here or may come; 0: all of them are in it. */
 uint32_t plan_first(const struct uidset *, uint64_t messages);
+/* Whether a message is one of those. */
+bool plan_counts(const struct plan_message *, const struct plan_options *);
 
 /*
  * The brake: whether so many deletions on one side, out of what is remembered

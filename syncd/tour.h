@@ -20,10 +20,11 @@ struct item {
 	uint64_t size; /* with CRLFs; 0: not known */
 	unsigned char emailid[16];
 	unsigned char digest[LOCAL_DIGEST]; /* local_identity()'s; with */
-	bool has_digest;
-	struct work *to; /* borrowed: it was moved to that folder, ... */
-	size_t to_item;  /* ... where this item is it */
-	bool settled;    /* nothing more in this pass */
+	bool has_digest, bare; /* bare: of the header, as it has no ID */
+	bool dated;            /* m.date is known, and the row has none */
+	struct work *to;       /* borrowed: it was moved to that folder, ... */
+	size_t to_item;        /* ... where this item is it */
+	bool settled;          /* nothing more in this pass */
 };
 
 /* A folder that has changed on either side. */
@@ -39,6 +40,11 @@ struct work {
 	size_t n, cap;
 	size_t new_from, new_to; /* of v: new on the server, by rising uid */
 	bool empty;              /* no file was here at first */
+	size_t old_from;         /* of v: from here on such as are remembered,
+	                          * by rising uid */
+	uint32_t first;          /* where the window begins, see plan_first() */
+	bool anew;               /* the limits are not those of the last time */
+	bool failed;             /* not all that was to come came */
 	bool asked;
 	bool direct; /* whatever is there is new: pulled without a look */
 	bool left;   /* it failed, or the brake holds it: out of this pass */
@@ -56,6 +62,7 @@ struct tour {
 	struct work *works; /* owned */
 	size_t n;
 	uint32_t tag; /* of our files */
+	int64_t now;  /* seconds */
 };
 
 /* Logs what is wrong, once, however many passes meet it; counts for the exit
@@ -82,8 +89,14 @@ void tour_plan(struct tour *, struct work *, struct item *);
 
 struct item *tour_add(struct work *);
 
-/* The item that is new on the server with that uid; NULL: none. */
+/* The item with that uid on the server, new or touched; NULL: none. */
+struct item *tour_item(struct work *, uint32_t uid);
+
+/* The same, new only. */
 struct item *tour_new(struct work *, uint32_t uid);
+
+/* What of the folder is asked of the server by UID is of this UIDVALIDITY. */
+uint32_t tour_validity(const struct work *);
 
 /* The row of an item, as it is to be remembered; name is borrowed. */
 struct state_msg tour_row(
@@ -114,7 +127,7 @@ int tour_judge(struct tour *, struct err *);
 /* What is new on one side and is the same as something on the other. */
 int tour_know(struct tour *, struct err *);
 /* The brake, on what was judged. */
-void tour_brake(struct tour *);
+int tour_brake(struct tour *, struct err *);
 void tour_list(struct tour *); /* -n */
 int tour_pull(struct tour *, struct err *);
 int tour_push(struct tour *, struct err *);

@@ -114,12 +114,6 @@ add_change(struct changes *c, size_t work, const struct item *it)
 	uidset_add(&c->v[i].uids, it->uid, it->uid);
 }
 
-static uint32_t
-validity(const struct work *w)
-{
-	return w->asked ? w->diff.uidvalidity : w->f.uidvalidity;
-}
-
 /* Those that another client changed meanwhile are judged anew, in a further
  * pass. */
 static void
@@ -145,7 +139,7 @@ store(struct tour *t, struct changes *c, struct err *e)
 	for (i = 0; i < c->n; i++) {
 		w = &t->works[c->v[i].work];
 		s[i] = (struct remote_store){.folder = w->f.remote,
-		    .uidvalidity = validity(w),
+		    .uidvalidity = tour_validity(w),
 		    .uids = &c->v[i].uids,
 		    .set = c->v[i].set,
 		    .clear = c->v[i].clear,
@@ -174,7 +168,20 @@ is_deletion(const struct item *it)
 	return it->p.delete_local || it->p.delete_remote || it->to != NULL;
 }
 
-/* Rows of all that is done with, but for what is to be deleted yet. */
+/* What is not pulled is told of once, when it is seen first. */
+static void
+tell_skipped(struct tour *t, const struct work *w, const struct item *it)
+{
+	const struct plan_options *o = &t->pass->sync->plan;
+
+	if (!it->m.base.paired && it->p.after.left_out && o->max_size > 0 &&
+	    it->m.remote.size > o->max_size && !o->placeholders)
+		log_info("%s: message %u has %ju bytes: skipped", w->f.remote,
+		    it->uid, (uintmax_t)it->m.remote.size);
+}
+
+/* Rows of all that is done with, but for what is to be deleted yet.  What
+ * expires is left out from now on, and its file goes after that. */
 static int
 remember_all(struct tour *t, struct err *e)
 {
@@ -192,8 +199,11 @@ remember_all(struct tour *t, struct err *e)
 			if (it->settled || is_deletion(it) || it->uid == 0 ||
 			    it->p.pull || !it->p.remember)
 				continue;
+			tell_skipped(t, w, it);
 			if (remember(t, w, it, e) == -1)
 				return -1;
+			if (it->p.again)
+				t->pass->again = w->again = true;
 		}
 	}
 	return state_commit(s, e);
@@ -252,6 +262,14 @@ moved_there(const struct item *it)
 	return it->to != NULL && it->p.delete_local && !it->settled;
 }
 
+/* A placeholder that was flagged as it was moved is upgraded where it is now. */
+static void
+note_flagged(struct tour *t, const struct item *to)
+{
+	if (to->p.after.placeholder && (to->p.after.flags & PLAN_FLAGGED) != 0)
+		t->pass->again = true;
+}
+
 /* The row goes to the new folder, with the UID that the message has there. */
 static int
 rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
@@ -273,6 +291,7 @@ rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
 	    .remote = true,
 	    .placeholder = from->m.base.placeholder,
 	    .flags = to->p.after.flags};
+	note_flagged(t, to);
 	m = tour_row(
 	    from->to, to, local_file_unique(&from->to->list, to->file));
 	return state_put(s, &m, e);
@@ -362,7 +381,7 @@ moves_on_server(struct tour *t, struct err *e)
 		m[i] =
 		    (struct remote_move){.from = t->works[r[i].from].f.remote,
 			.to = t->works[r[i].to].f.remote,
-			.uidvalidity = validity(&t->works[r[i].from]),
+			.uidvalidity = tour_validity(&t->works[r[i].from]),
 			.uids = &r[i].uids};
 	if (n > 0)
 		rv = remote_move(t->pass->remote, m, n, e);
@@ -399,6 +418,8 @@ follow(struct tour *t, struct work *w, struct item *it, struct err *e)
 	if (rv == -1 || state_forget(t->pass->state, w->f.id, it->uid, e) == -1)
 		return -1;
 	to->p.after.local = to->p.after.remote = to->p.after.paired = true;
+	to->p.after.left_out = false;
+	to->p.after.placeholder = it->m.base.placeholder;
 	/* What the server is to have of it, the next pass gives it.  That also
 	 * sees what became of a file that has gone meanwhile: as one that was
 	 * gone, or moved on, from where it belongs by now. */
@@ -406,6 +427,7 @@ follow(struct tour *t, struct work *w, struct item *it, struct err *e)
 	to->p.after.flags =
 	    rv == 0 ? to->m.base.flags
 		    : (to->p.after.flags & ~late) | (to->m.remote.flags & late);
+	note_flagged(t, to);
 	m = tour_row(it->to, to, local_unique(span_of(at.name)));
 	if (state_put(t->pass->state, &m, e) == -1)
 		return -1;
@@ -499,7 +521,7 @@ trash_on_server(struct tour *t, struct work **works, const struct uidset *sets,
 	for (i = 0; i < n; i++)
 		m[i] = (struct remote_move){.from = works[i]->f.remote,
 		    .to = t->pass->sync->trash,
-		    .uidvalidity = validity(works[i]),
+		    .uidvalidity = tour_validity(works[i]),
 		    .uids = &sets[i]};
 	if (n > 0) {
 		rv = remote_move(t->pass->remote, m, n, e);
@@ -524,7 +546,7 @@ expunge_on_server(struct tour *t, struct work **works,
 
 	for (i = 0; i < n; i++)
 		d[i] = (struct remote_delete){.folder = works[i]->f.remote,
-		    .uidvalidity = validity(works[i]),
+		    .uidvalidity = tour_validity(works[i]),
 		    .uids = &sets[i]};
 	if (n > 0)
 		rv = remote_delete(t->pass->remote, d, n, e);
@@ -608,6 +630,41 @@ delete_here(struct tour *t, struct work *w, struct item *it, struct err *e)
 	return rv == -1 ? -1 : 0;
 }
 
+/* Only what is as it was when that was decided: a reader may have flagged it
+ * since. */
+static int
+expire_here(struct tour *t, struct work *w, struct item *it, struct err *e)
+{
+	struct local_at at;
+	int rv;
+
+	if (!it->p.expire || it->settled || it->file == NO_FILE)
+		return 0;
+	local_at(&w->list, &w->list.v[it->file], &at);
+	rv = local_expire(&w->md, &at, e);
+	if (rv == 1) {
+		tour_say(t, "gone", w, at.name);
+		t->pass->expired++;
+	} else
+		t->pass->again = w->again = true;
+	return rv == -1 ? -1 : 0;
+}
+
+static int
+expire_all(struct tour *t, struct err *e)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++) {
+		struct work *w = &t->works[i];
+
+		for (k = 0; !w->left && k < w->n; k++)
+			if (expire_here(t, w, &w->v[k], e) == -1)
+				return -1;
+	}
+	return 0;
+}
+
 int
 tour_deletions(struct tour *t, struct err *e)
 {
@@ -617,6 +674,8 @@ tour_deletions(struct tour *t, struct err *e)
 
 	if (rv == 0)
 		rv = delete_on_server(t, false, e);
+	if (rv == 0)
+		rv = expire_all(t, e);
 	if (rv == 0)
 		rv = state_begin(s, e);
 	for (i = 0; rv == 0 && i < t->n; i++) {

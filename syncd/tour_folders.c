@@ -154,6 +154,27 @@ all_were_here(struct tour *t, const struct folders_pair *p,
 	return rv;
 }
 
+/* The limits keep only a part of it here: to remove that is not to remove the
+ * whole.  1: err tells. */
+static int
+all_here(struct tour *t, const struct folders_pair *p, struct err *e)
+{
+	uint64_t n, out;
+	char *command;
+
+	if (state_count(t->pass->state, p->base->id, &n, &out, e) == -1)
+		return -1;
+	if (out == 0 || tour_allowed(t, p->name))
+		return 0;
+	command = tour_let_through(t, p->name);
+	(void)err_code(e, ERR_LOCAL, EX_DATAERR,
+	    "%ju of its messages are on the server only, by max-size, max-age "
+	    "or max-messages.  If they are to go: %s",
+	    (uintmax_t)out, command);
+	free(command);
+	return 1;
+}
+
 /* 1: err is about this folder alone. */
 static int
 remove_there(struct tour *t, const struct folders_pair *p, struct err *e)
@@ -164,6 +185,9 @@ remove_there(struct tour *t, const struct folders_pair *p, struct err *e)
 
 	if (brake(t, p, p->remote->messages, e) == -1)
 		return 1;
+	rv = all_here(t, p, e);
+	if (rv != 0)
+		return rv;
 	uidset_init(&uids);
 	rv = state_uids(t->pass->state, p->base->id, &uids, e);
 	if (rv == 0 && p->remote_changed)

@@ -3,10 +3,13 @@
  * follows for each; and whether so much may be deleted.
  */
 
+#include <sys/stat.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "os/log.h"
@@ -14,13 +17,40 @@
 
 /* --- which are to be looked at --------------------------------------------------- */
 
-static void
-new_file(struct work *w, size_t i)
+/* A placeholder is known by itself, whatever became of its row. */
+static int
+is_placeholder(struct work *w, struct item *it, struct err *e)
+{
+	struct local_at at;
+	int fd, rv;
+
+	local_at(&w->list, &w->list.v[it->file], &at);
+	rv = local_open(&w->md, &at, &fd, e);
+	if (rv == 0)
+		it->settled = true;
+	if (rv != 1)
+		return rv;
+	rv = local_is_placeholder(fd, &it->m.placeholder, e);
+	close(fd);
+	return rv;
+}
+
+static int
+new_file(struct work *w, size_t i, struct err *e)
 {
 	struct item *it = tour_add(w);
 
 	it->file = i;
 	it->m.local = (struct plan_view){true, w->list.v[i].flags, 0};
+	return is_placeholder(w, it, e);
+}
+
+/* What the file shows is not what was agreed; or it is to be made whole. */
+static bool
+differs(const struct state_msg *m, plan_flags f)
+{
+	return !m->base.local || f != m->base.flags ||
+	       (m->base.placeholder && (m->base.flags & PLAN_FLAGGED) != 0);
 }
 
 /* Files and rows, side by side: which have been changed here. */
@@ -40,9 +70,7 @@ compare_files(struct tour *t, struct work *w, const struct local_census *c,
 		k = local_census_find(c, m.name);
 		if (k != NULL)
 			k->known = true;
-		if (k == NULL
-			? m.base.local
-			: !m.base.local || local_mark_flags(k) != m.base.flags)
+		if (k == NULL ? m.base.local : differs(&m, local_mark_flags(k)))
 			uidset_add(touched, m.uid, m.uid);
 	}
 	return rv;
@@ -55,6 +83,7 @@ new_message(struct work *w, const struct remote_change *c)
 
 	it->uid = c->uid;
 	it->m.remote = (struct plan_view){true, c->flags, c->size};
+	it->m.date = c->date;
 	it->size = c->size;
 	memcpy(it->emailid, c->emailid, sizeof(it->emailid));
 }
@@ -173,8 +202,8 @@ judge_here(
 		return 0;
 	}
 	for (i = 0; rv == 1 && i < w->list.n; i++)
-		if (!w->list.v[i].known)
-			new_file(w, i);
+		if (!w->list.v[i].known && new_file(w, i, e) == -1)
+			rv = -1;
 	return rv == 1 ? 0 : -1;
 }
 
@@ -203,6 +232,145 @@ remote_view(const struct work *w, const struct state_msg *m)
 	return (struct plan_view){m->base.remote, m->base.flags, m->size};
 }
 
+/* --- limits ---------------------------------------------------------------------------- */
+
+static int
+by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static struct plan_message
+message_of(const struct work *w, const struct state_msg *m)
+{
+	return (struct plan_message){.base = m->base,
+	    .local = {.there = m->base.local, .flags = m->base.flags},
+	    .remote = remote_view(w, m),
+	    .uid = m->uid,
+	    .date = m->date};
+}
+
+/* Where the window of the newest begins, by all that would be in it. */
+static int
+find_first(
+    struct tour *t, struct work *w, const struct uidset *new, struct err *e)
+{
+	struct plan_options o = t->pass->sync->plan;
+	const struct remote_change *c;
+	struct plan_message p;
+	struct uidset counted;
+	struct state_msg m;
+	size_t i;
+	int rv;
+
+	o.anew = w->anew;
+	uidset_init(&counted);
+	state_walk(t->pass->state, w->f.id);
+	while ((rv = state_walk_next(t->pass->state, &m, e)) == 1) {
+		p = message_of(w, &m);
+		if (plan_counts(&p, &o))
+			uidset_add(&counted, m.uid, m.uid);
+	}
+	for (i = 0; i < w->diff.n; i++) {
+		c = &w->diff.v[i];
+		p = (struct plan_message){.remote = {true, c->flags, c->size}};
+		if (uidset_has(new, c->uid) && plan_counts(&p, &o))
+			uidset_add(&counted, c->uid, c->uid);
+	}
+	w->first = plan_first(&counted, t->pass->sync->max_messages);
+	uidset_clear(&counted);
+	return rv;
+}
+
+/* Messages that did not change, but that the limits concern. */
+static int
+find_limited(struct tour *t, struct work *w, struct uidset *touched,
+    const struct uidset *new, struct err *e)
+{
+	const struct sync *y = t->pass->sync;
+	struct item it = {0};
+	struct state_msg m;
+	int rv = 0;
+
+	if (y->max_messages > 0)
+		rv = find_first(t, w, new, e);
+	if (rv == -1 || (!w->anew && y->limits == NULL))
+		return rv;
+	state_walk(t->pass->state, w->f.id);
+	while ((rv = state_walk_next(t->pass->state, &m, e)) == 1) {
+		it.uid = m.uid;
+		it.m = message_of(w, &m);
+		tour_plan(t, w, &it);
+		if (w->anew || it.p.expire ||
+		    (y->max_age > 0 && m.base.local && m.date == 0))
+			uidset_add(touched, m.uid, m.uid);
+	}
+	return rv;
+}
+
+static int
+size_of(struct work *w, const struct item *it, uint64_t *size_r, struct err *e)
+{
+	unsigned char unused[LOCAL_DIGEST];
+	struct local_at at;
+	bool has_id;
+	int fd, rv;
+
+	*size_r = 0;
+	local_at(&w->list, &w->list.v[it->file], &at);
+	rv = local_open(&w->md, &at, &fd, e);
+	if (rv != 1)
+		return rv;
+	rv = local_identity(fd, size_r, unused, &has_id, e);
+	close(fd);
+	return rv;
+}
+
+/* What was left out may have come back, under a name that is not known: those
+ * that have the size of a new file are looked at. */
+static int
+find_returned(
+    struct tour *t, struct work *w, struct uidset *touched, struct err *e)
+{
+	uint64_t n, out, *sizes;
+	struct state_msg m;
+	size_t i, k = w->n;
+	int rv;
+
+	rv = state_count(t->pass->state, w->f.id, &n, &out, e);
+	if (rv == -1 || out == 0 || k == 0)
+		return rv;
+	sizes = mem_array(k, sizeof(*sizes));
+	for (i = 0; rv == 0 && i < k; i++)
+		rv = size_of(w, &w->v[i], &sizes[i], e);
+	qsort(sizes, k, sizeof(*sizes), by_size);
+	state_walk(t->pass->state, w->f.id);
+	while (rv != -1 && (rv = state_walk_next(t->pass->state, &m, e)) == 1)
+		if (m.base.left_out &&
+		    bsearch(&m.size, sizes, k, sizeof(*sizes), by_size) != NULL)
+			uidset_add(touched, m.uid, m.uid);
+	state_walk_end(t->pass->state);
+	free(sizes);
+	return rv;
+}
+
+/* Its row is older than dates in rows: its file has it too. */
+static void
+find_date(struct work *w, struct item *it)
+{
+	struct local_at at;
+	struct stat st;
+
+	local_at(&w->list, &w->list.v[it->file], &at);
+	if (fstatat(at.in_new ? w->md.new : w->md.cur, at.name, &st, 0) == 0)
+		it->m.date = (int64_t)st.st_mtime;
+	it->dated = it->m.date != 0;
+}
+
+/* --- and so what follows ------------------------------------------------------------- */
+
 static int
 add_touched(struct tour *t, struct work *w, uint32_t uid, struct err *e)
 {
@@ -216,6 +384,7 @@ add_touched(struct tour *t, struct work *w, uint32_t uid, struct err *e)
 	it = tour_add(w);
 	it->uid = uid;
 	it->m.base = m.base;
+	it->m.date = m.date;
 	it->size = m.size;
 	if (m.emailid.n == sizeof(it->emailid))
 		memcpy(it->emailid, m.emailid.p, sizeof(it->emailid));
@@ -224,6 +393,8 @@ add_touched(struct tour *t, struct work *w, uint32_t uid, struct err *e)
 	if (f != NULL) {
 		it->file = (size_t)(f - w->list.v);
 		it->m.local = (struct plan_view){true, f->flags, m.size};
+		if (m.date == 0 && t->pass->sync->max_age > 0)
+			find_date(w, it);
 	}
 	it->m.remote = remote_view(w, &m);
 	return 0;
@@ -244,16 +415,23 @@ judge(struct tour *t, struct work *w, struct err *e)
 	uidset_init(&new);
 	if (w->asked)
 		rv = compare_remote(t, w, &touched, &new, e);
+	if (rv == 0)
+		rv = find_limited(t, w, &touched, &new, e);
 	/* -n: it may not have been made. */
 	if (rv == 0 && w->md.path != NULL)
 		rv = judge_here(t, w, &touched, e);
+	if (rv == 0 && w->n > 0)
+		rv = find_returned(t, w, &touched, e);
 	add_new(w, &new);
+	w->old_from = w->n;
 	while (rv == 0 && !w->left && uidset_next(&touched, &at, &uid))
 		rv = add_touched(t, w, uid, e);
 	uidset_clear(&touched);
 	uidset_clear(&new);
 	for (i = 0; rv == 0 && i < w->n; i++)
 		tour_plan(t, w, &w->v[i]);
+	for (i = w->old_from; rv == 0 && i < w->n; i++)
+		w->v[i].p.remember = w->v[i].p.remember || w->v[i].dated;
 	return rv;
 }
 
@@ -270,10 +448,24 @@ tour_judge(struct tour *t, struct err *e)
 
 /* --- the brake ------------------------------------------------------------------------- */
 
-static void
-brake(struct tour *t, struct work *w)
+/* How many messages it had: what was left out is not among them, for nothing
+ * here can delete that. */
+static int
+count_here(struct tour *t, const struct work *w, uint64_t *n_r, struct err *e)
 {
-	uint64_t here = 0, there = 0, all = uidset_count(&w->known);
+	uint64_t n, out;
+
+	*n_r = uidset_count(&w->known);
+	if (state_count(t->pass->state, w->f.id, &n, &out, e) == -1)
+		return -1;
+	*n_r -= out < *n_r ? out : *n_r;
+	return 0;
+}
+
+static int
+brake(struct tour *t, struct work *w, struct err *error)
+{
+	uint64_t here = 0, there = 0, all;
 	struct err e;
 	char *command;
 	size_t i;
@@ -284,10 +476,14 @@ brake(struct tour *t, struct work *w)
 		here += w->v[i].p.delete_local;
 		there += w->v[i].p.delete_remote;
 	}
+	if (here <= PLAN_BRAKE_MIN && there <= PLAN_BRAKE_MIN)
+		return 0;
+	if (count_here(t, w, &all, error) == -1)
+		return -1;
 	if ((!plan_brake(all, here, t->pass->sync->brake) &&
 		!plan_brake(all, there, t->pass->sync->brake)) ||
 	    tour_allowed(t, w->f.remote))
-		return;
+		return 0;
 	command = tour_let_through(t, w->f.remote);
 	(void)err_code(&e, ERR_LOCAL, EX_DATAERR,
 	    "of %ju messages %ju would be deleted %s: nothing is done with "
@@ -296,16 +492,18 @@ brake(struct tour *t, struct work *w)
 	    here > there ? "here" : "on the server", command);
 	free(command);
 	tour_leave(t, w, &e);
+	return 0;
 }
 
-void
-tour_brake(struct tour *t)
+int
+tour_brake(struct tour *t, struct err *e)
 {
 	size_t i;
 
 	for (i = 0; i < t->n; i++)
-		if (!t->works[i].left)
-			brake(t, &t->works[i]);
+		if (!t->works[i].left && brake(t, &t->works[i], e) == -1)
+			return -1;
+	return 0;
 }
 
 /* --- -n -------------------------------------------------------------------------------- */
@@ -327,6 +525,10 @@ list_item(struct tour *t, struct work *w, const struct item *it)
 		tour_say(t, "move", w, id);
 	if (p->pull)
 		tour_say(t, "pull", w, id);
+	if (p->upgrade)
+		tour_say(t, "upgrade", w, id);
+	if (p->expire)
+		tour_say(t, "expire", w, id);
 	if (p->push && it->to == NULL)
 		tour_say(t, "push", w, id);
 	if (p->set_local)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "os/log.h"
 #include "tour.h"
 
 #define HEADER_MAX (256 * 1024)
@@ -80,19 +81,29 @@ item_at(struct tour *t, struct place p)
 
 /* --- moved by a reader ----------------------------------------------------------- */
 
+/* Or a placeholder that is marked: it is so when a reader has copied it. */
 static bool
 is_gone_here(const struct item *it)
 {
-	return it->m.base.paired && it->m.base.local && !it->m.local.there &&
+	return it->m.base.paired && it->m.base.local &&
+	       (!it->m.local.there || it->m.base.placeholder) &&
 	       it->m.remote.there && it->p.delete_remote;
 }
 
+/* A file that nobody knows.  It may be one of the server's messages also where
+ * new ones are not pushed. */
 static bool
 is_new_here(const struct item *it)
 {
+	return it->uid == 0 && it->file != NO_FILE && !it->settled;
+}
+
+static bool
+may_have_moved_here(const struct item *it)
+{
 	/* One that is marked as deleted is not pushed, but may be known. */
-	return it->uid == 0 && !it->settled &&
-	       (it->p.push || (it->m.local.flags & PLAN_DELETED) != 0);
+	return is_new_here(it) && (it->p.push || it->m.placeholder ||
+				      (it->m.local.flags & PLAN_DELETED) != 0);
 }
 
 static int
@@ -112,6 +123,15 @@ name_key(struct tour *t, const struct work *w, const struct item *it,
 	if (rv == 1)
 		local_digest(m.name, key_r, &unused);
 	return rv;
+}
+
+/* A marked placeholder is there besides its copy, and has no row any more: it
+ * goes in the next pass. */
+static void
+note_marked(struct tour *t, struct work *w, const struct item *it)
+{
+	if (it->m.local.there)
+		t->pass->again = w->again = true;
 }
 
 /*
@@ -137,8 +157,11 @@ found_move_here(struct tour *t, struct place gone, struct place came)
 	from->p.remote_flags = both.p.remote_flags;
 	from->p.set_remote = both.p.set_remote;
 	to->p = both.p;
+	note_marked(t, &t->works[gone.work], from);
+	from->m.base.placeholder = to->m.placeholder;
 	to->settled = true;
 	to->size = from->size;
+	to->m.date = from->m.date;
 	memcpy(to->emailid, from->emailid, sizeof(to->emailid));
 }
 
@@ -154,7 +177,7 @@ moves_here(struct tour *t, struct err *e)
 		struct work *w = &t->works[i];
 
 		for (k = 0; rv != -1 && !w->left && k < w->n; k++) {
-			bool new = is_new_here(&w->v[k]);
+			bool new = may_have_moved_here(&w->v[k]);
 
 			if (!new && !is_gone_here(&w->v[k]))
 				continue;
@@ -177,8 +200,15 @@ static bool
 is_new_there(const struct item *it)
 {
 	return it->uid != 0 && it->file == NO_FILE && !it->m.base.paired &&
-	       (it->p.pull || (it->m.remote.flags & PLAN_DELETED) != 0) &&
 	       !it->settled;
+}
+
+static bool
+may_have_moved_there(const struct item *it)
+{
+	return is_new_there(it) &&
+	       (it->p.pull || it->p.after.left_out ||
+		   (it->m.remote.flags & PLAN_DELETED) != 0);
 }
 
 /* Gone from the server, and its file is still here. */
@@ -248,6 +278,7 @@ know_file(struct work *w, struct item *it, bool *has_id_r, struct err *e)
 	rv = local_identity(fd, &it->size, it->digest, has_id_r, e);
 	close(fd);
 	it->has_digest = rv == 0;
+	it->bare = !*has_id_r;
 	return rv;
 }
 
@@ -295,28 +326,6 @@ struct knowing {
 };
 
 static int
-by_uid(const void *key, const void *member)
-{
-	uint32_t a = *(const uint32_t *)key;
-	uint32_t b = ((const struct item *)member)->uid;
-
-	return a < b ? -1 : a > b;
-}
-
-/* The item with that UID: new on the server, or one that was known; those stand
- * behind all others, by rising UID. */
-static struct item *
-find(struct work *w, uint32_t uid)
-{
-	struct item *it = tour_new(w, uid);
-
-	if (it != NULL || w->n == w->new_to)
-		return it;
-	return bsearch(
-	    &uid, w->v + w->new_to, w->n - w->new_to, sizeof(*w->v), by_uid);
-}
-
-static int
 on_begin(void *arg, const struct remote_message *m, struct err *e)
 {
 	(void)m;
@@ -341,7 +350,7 @@ on_end(void *arg, const struct remote_message *m, struct err *e)
 {
 	struct knowing *k = arg;
 	struct work *w = k->works[m->cookie];
-	struct item *it = find(w, m->uid);
+	struct item *it = tour_item(w, m->uid);
 	bool unused;
 
 	(void)e;
@@ -430,6 +439,7 @@ found_pair(struct tour *t, struct place file, struct place message)
 	here->uid = there->uid;
 	here->size = there->size;
 	here->m.remote = there->m.remote;
+	here->m.date = there->m.date;
 	memcpy(here->emailid, there->emailid, sizeof(here->emailid));
 	there->settled = true;
 	tour_plan(t, &t->works[file.work], here);
@@ -479,8 +489,10 @@ found_file(struct tour *t, struct place gone, struct place came)
 {
 	struct item *it = item_at(t, gone), *new = item_at(t, came);
 
+	note_marked(t, &t->works[gone.work], it);
 	it->file = new->file;
 	it->m.local = new->m.local;
+	it->m.base.placeholder = new->m.placeholder;
 	new->settled = true;
 	tour_plan(t, &t->works[gone.work], it);
 	it->p.remember = true;
@@ -492,9 +504,31 @@ is_lost_here(const struct item *it)
 	return is_gone_here(it) && it->to == NULL && !it->settled;
 }
 
-/* Those that are left, within their folders or beyond. */
+/* It was left out, and may have come back out of a backup. */
+static bool
+is_left_out(const struct item *it)
+{
+	return it->m.base.left_out && !it->m.local.there &&
+	       it->m.remote.there && !it->settled;
+}
+
+static bool
+is_missing_here(const struct item *it)
+{
+	return is_lost_here(it) || is_left_out(it);
+}
+
+/* What is left out goes again: so it must be the same beyond doubt. */
+static bool
+is_new_with_id(const struct item *it)
+{
+	return is_new_here(it) && !it->bare;
+}
+
+/* Such as are gone, and such as are new, within their folders or beyond. */
 static void
-match_files(struct tour *t, bool within)
+match_files(struct tour *t, bool (*is_gone)(const struct item *),
+    bool (*is_new)(const struct item *), bool within)
 {
 	struct traces gone = {0}, came = {0};
 	unsigned char key[16];
@@ -503,9 +537,9 @@ match_files(struct tour *t, bool within)
 	for (i = 0; i < t->n; i++)
 		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
 			struct item *it = &t->works[i].v[k];
-			bool new = is_new_here(it);
+			bool new = is_new(it);
 
-			if (!it->has_digest || (!new && !is_lost_here(it)))
+			if (!it->has_digest || (!new && !is_gone(it)))
 				continue;
 			memcpy(key, it->digest, sizeof(key));
 			if (within)
@@ -526,7 +560,7 @@ match_files(struct tour *t, bool within)
 static int
 renamed_here(struct tour *t, bool *any_bare_r, struct err *e)
 {
-	struct sizes gone = sizes_of(t, is_lost_here), here = {0};
+	struct sizes gone = sizes_of(t, is_missing_here), here = {0};
 	int rv = 0;
 
 	if (gone.n > 0)
@@ -534,10 +568,11 @@ renamed_here(struct tour *t, bool *any_bare_r, struct err *e)
 	if (rv == 0 && gone.n > 0)
 		here = sizes_of(t, has_digest);
 	if (here.n > 0)
-		rv = know_there(t, is_lost_here, &here, *any_bare_r, e);
+		rv = know_there(t, is_missing_here, &here, *any_bare_r, e);
 	if (rv == 0 && here.n > 0) {
-		match_files(t, true);
-		match_files(t, false);
+		match_files(t, is_lost_here, is_new_here, true);
+		match_files(t, is_left_out, is_new_with_id, true);
+		match_files(t, is_lost_here, may_have_moved_here, false);
 	}
 	free(gone.v);
 	free(here.v);
@@ -571,7 +606,7 @@ moves_there(struct tour *t, bool by_emailid)
 	for (i = 0; i < t->n; i++)
 		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
 			struct item *it = &t->works[i].v[k];
-			bool new = is_new_there(it);
+			bool new = may_have_moved_there(it);
 
 			if ((!new && !is_gone_there(it)) || it->to != NULL ||
 			    (by_emailid ? memcmp(it->emailid, none, 16) == 0
@@ -584,6 +619,58 @@ moves_there(struct tour *t, bool by_emailid)
 	match(t, &gone, &came, found_move_there);
 	traces_clear(&gone);
 	traces_clear(&came);
+}
+
+/* --- placeholders ---------------------------------------------------------------------------- */
+
+/*
+ * A message of which there is no copy here is deleted only when its placeholder
+ * is surely nowhere else: all folders were looked at, and once more after it
+ * was seen to be gone, for a reader may move it just while they are.
+ */
+static void
+hold_placeholders(struct tour *t)
+{
+	bool sure = t->pass->round > 0 && t->pass->options->only.n == 0;
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		sure = sure && !t->works[i].left;
+	if (sure || t->pass->options->dry_run)
+		return;
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			struct item *it = &t->works[i].v[k];
+
+			if (!is_lost_here(it) || !it->m.base.placeholder)
+				continue;
+			it->settled = true;
+			t->works[i].again = true;
+			t->pass->again = true;
+		}
+}
+
+/* Such as stand for nothing that is known are of no use, and never pushed. */
+static void
+tell_orphans(struct tour *t)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			struct work *w = &t->works[i];
+			struct item *it = &w->v[k];
+			char *name;
+
+			if (!is_new_here(it) || !it->m.placeholder ||
+			    t->pass->round > 0)
+				continue;
+			name = tour_name(t, w->f.remote);
+			log_warn("warning: %s: %.*s is a placeholder of no "
+				 "message in this folder: not pushed",
+			    name, SPAN(local_file_name(&w->list, it->file)));
+			free(name);
+		}
 }
 
 int
@@ -606,6 +693,10 @@ tour_know(struct tour *t, struct err *e)
 	if (rv == 0 && here.n > 0) {
 		pair_up(t);
 		moves_there(t, false);
+	}
+	if (rv == 0) {
+		hold_placeholders(t);
+		tell_orphans(t);
 	}
 	free(there.v);
 	free(here.v);

@@ -79,12 +79,29 @@ survey(struct tour *t, struct err *e)
 
 /* --- a work for each that has changed ------------------------------------------ */
 
+/* Other limits than those that it was judged by. */
 static bool
-is_work(const struct folders_pair *p)
+other_limits(const struct tour *t, const struct folders_pair *p)
+{
+	const char *now = t->pass->sync->limits;
+	const char *then = p->base != NULL ? p->base->limits : NULL;
+
+	return strcmp(now != NULL ? now : "", then != NULL ? then : "") != 0;
+}
+
+static bool
+is_due(const struct tour *t, const struct folders_pair *p)
+{
+	return p->base != NULL && p->base->due != 0 && p->base->due <= t->now;
+}
+
+static bool
+is_work(const struct tour *t, const struct folders_pair *p)
 {
 	switch (p->op) {
 	case FOLDERS_SYNC:
-		return p->remote_changed || p->local_changed;
+		return p->remote_changed || p->local_changed ||
+		       other_limits(t, p) || is_due(t, p);
 	case FOLDERS_CREATE_LOCAL:
 	case FOLDERS_CREATE_REMOTE:
 	case FOLDERS_RENAME_LOCAL:
@@ -187,10 +204,11 @@ make_works(struct tour *t, struct err *e)
 	if (state_begin(t->pass->state, e) == -1)
 		return -1;
 	for (i = 0; i < t->n_pairs; i++) {
-		if (!is_work(&t->pairs[i]) || !tour_chosen(t, &t->pairs[i]))
+		if (!is_work(t, &t->pairs[i]) || !tour_chosen(t, &t->pairs[i]))
 			continue;
 		w = &t->works[t->n++];
-		*w = (struct work){.pair = &t->pairs[i]};
+		*w = (struct work){.pair = &t->pairs[i],
+		    .anew = other_limits(t, &t->pairs[i])};
 		uidset_init(&w->known);
 		w->md.tmp = w->md.new = w->md.cur = -1;
 		fill_folder(w, &t->pairs[i]);
@@ -232,7 +250,7 @@ is_direct(const struct tour *t, const struct work *w)
 
 	if (w->f.uidvalidity != 0 || !w->empty || w->pair->remote == NULL ||
 	    !w->pair->remote->has_status || w->pair->remote->uidvalidity == 0 ||
-	    y->plan.max_size > 0 || t->pass->options->dry_run)
+	    y->limits != NULL || t->pass->options->dry_run)
 		return false;
 	for (i = 0; i < t->n_bases; i++)
 		if (t->bases[i].messages > 0)
@@ -252,6 +270,7 @@ question(struct tour *t, struct work *w)
 	    .keywords = tour_keywords(t, w),
 	    .sizes = true,
 	    .emailids = true,
+	    .dates = t->pass->sync->limits != NULL,
 	    .full = fresh};
 }
 

@@ -2,7 +2,9 @@
  * Pulling: messages from the server become files, exactly once (section 4): a
  * batch is durable in tmp/, then its rows say where each will be, then they are
  * put there.  While a batch is made durable, and the places of the one before
- * it, the next one comes in.
+ * it, the next one comes in.  What is too large comes as a header, of which a
+ * placeholder is made; that is upgraded by the whole message's taking its
+ * place, and then its row.
  */
 
 #include <sys/stat.h>
@@ -10,14 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "os/durable.h"
 #include "os/log.h"
+#include "placeholder.h"
 #include "tour.h"
 
 #define BATCH_MESSAGES 512
 #define BATCH_BYTES (16u << 20)
+#define HEADER_MAX (256 * 1024) /* of a placeholder */
 
 /* A message that has come whole, and is on its way to its place. */
 struct arrival {
@@ -25,6 +30,7 @@ struct arrival {
 	struct spool spool;
 	char name[MAILDIR_NAME];
 	struct item item; /* a copy: uid, plan, size */
+	bool replaced;    /* it was put in its placeholder's place */
 };
 
 struct batch {
@@ -35,14 +41,17 @@ struct batch {
 
 struct pulling {
 	struct tour *t;
-	struct work **works; /* owned; by cookie */
+	struct remote_fetch *jobs; /* owned; by cookie */
+	struct work **works;       /* owned; likewise */
+	struct uidset *sets;       /* owned; likewise */
 	size_t n;
 	struct batch filling, going;
 	struct durable durable;
 	struct durable_item *items; /* owned: of `going` */
 	struct spool spool;         /* of the message in hand */
 	struct work *work;
-	bool receiving;
+	struct buf header; /* of what is to be a placeholder */
+	bool receiving, is_header;
 };
 
 /* --- putting it in its place --------------------------------------------------------- */
@@ -85,12 +94,37 @@ write_rows(struct pulling *p, struct err *e)
 	for (i = 0; i < p->going.n; i++) {
 		struct arrival *a = &p->going.v[i];
 
+		if (a->item.p.upgrade)
+			continue;
 		m = tour_row(a->work, &a->item, local_unique(span_of(a->name)));
 		m.placing = true;
 		if (state_put(s, &m, e) == -1)
 			return -1;
 	}
 	return state_commit(s, e);
+}
+
+/* In the place of its placeholder, if that is there still. */
+static int
+replace(struct pulling *p, struct arrival *a, struct err *e)
+{
+	struct work *w = a->work;
+	struct local_at at;
+	char path[2 * MAILDIR_NAME];
+	int rv;
+
+	local_at(&w->list, &w->list.v[a->item.file], &at);
+	rv = local_replace(&w->md, a->spool.name, &at, e);
+	if (rv == 0)
+		spool_abandon(&a->spool, w->md.tmp);
+	if (rv != 1)
+		return rv;
+	a->replaced = true;
+	snprintf(
+	    path, sizeof(path), "%s/%s", at.in_new ? "new" : "cur", at.name);
+	tour_say(p->t, "new", w, path);
+	p->t->pass->pulled++;
+	return 0;
 }
 
 static int
@@ -101,6 +135,11 @@ place_all(struct pulling *p, struct err *e)
 
 	for (i = 0; i < p->going.n; i++) {
 		a = &p->going.v[i];
+		if (a->item.p.upgrade) {
+			if (replace(p, a, e) == -1)
+				return -1;
+			continue;
+		}
 		if (place(p->t, a->work, a->name, a->item.p.local_flags, e) ==
 		    -1)
 			return -1;
@@ -118,6 +157,47 @@ sync_places(struct pulling *p, struct err *e)
 		if (maildir_sync_places(&p->works[i]->md, e) == -1)
 			return -1;
 	return 0;
+}
+
+/* The rows of what was upgraded: only once a file that is whole would be there
+ * after a power cut. */
+static int
+write_upgraded(struct pulling *p, struct err *e)
+{
+	struct state *s = p->t->pass->state;
+	struct arrival *a;
+	struct item *it;
+	struct state_msg m;
+	size_t i;
+
+	if (sync_places(p, e) == -1 || state_begin(s, e) == -1)
+		return -1;
+	for (i = 0; i < p->going.n; i++) {
+		a = &p->going.v[i];
+		if (!a->replaced)
+			continue;
+		it = tour_item(a->work, a->item.uid);
+		a->item.p.after.placeholder = it->p.after.placeholder = false;
+		it->size = a->item.size;
+		m = tour_row(a->work, &a->item,
+		    local_file_unique(&a->work->list, it->file));
+		/* Its flags are agreed on when they are set. */
+		m.base.flags = it->m.base.flags;
+		if (state_put(s, &m, e) == -1)
+			return -1;
+	}
+	return state_commit(s, e);
+}
+
+static bool
+any_replaced(const struct batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (b->v[i].replaced)
+			return true;
+	return false;
 }
 
 static void
@@ -143,6 +223,8 @@ settle(struct pulling *p, struct err *e)
 		rv = write_rows(p, e);
 	if (rv == 0)
 		rv = place_all(p, e);
+	if (rv == 0 && any_replaced(&p->going))
+		rv = write_upgraded(p, e);
 	close_batch(&p->going);
 	return rv;
 }
@@ -209,6 +291,8 @@ on_begin(void *arg, const struct remote_message *m, struct err *e)
 	struct pulling *p = arg;
 
 	p->work = p->works[m->cookie];
+	p->is_header = p->jobs[m->cookie].part == REMOTE_HEADER;
+	buf_reset(&p->header);
 	if (spool_open(&p->spool, p->work->md.tmp, p->t->tag, p->work->md.path,
 		e) == -1)
 		return -1;
@@ -219,7 +303,13 @@ on_begin(void *arg, const struct remote_message *m, struct err *e)
 static int
 on_data(void *arg, struct span s, struct err *e)
 {
-	return spool_write(&((struct pulling *)arg)->spool, s.p, s.n, e);
+	struct pulling *p = arg;
+
+	if (!p->is_header)
+		return spool_write(&p->spool, s.p, s.n, e);
+	if (s.n > buf_room(&p->header))
+		s.n = buf_room(&p->header);
+	return buf_add(&p->header, s);
 }
 
 static void
@@ -236,7 +326,7 @@ on_drop(void *arg)
 static struct item
 item_of(struct pulling *p, const struct remote_message *m)
 {
-	struct item *known = tour_new(p->work, m->uid), it = {0};
+	struct item *known = tour_item(p->work, m->uid), it = {0};
 
 	if (known != NULL)
 		it = *known;
@@ -247,8 +337,46 @@ item_of(struct pulling *p, const struct remote_message *m)
 		memcpy(it.emailid, m->emailid, sizeof(it.emailid));
 		tour_plan(p->t, p->work, &it);
 	}
-	it.size = m->size;
+	if (m->date != 0)
+		it.m.date = m->date;
+	it.size = !p->is_header   ? m->size
+	          : m->whole != 0 ? m->whole
+	                          : it.m.remote.size;
 	return it;
+}
+
+/* The header that came becomes a placeholder, without the sizes in its name
+ * which would be others once it is upgraded. */
+static int
+finish_placeholder(
+    struct pulling *p, const struct item *it, struct arrival *a, struct err *e)
+{
+	struct span header = buf_span(&p->header);
+	struct buf text;
+	int rv;
+
+	/* One that was too long ends with a line. */
+	while (buf_room(&p->header) == 0 && header.n > 0 &&
+	       header.p[header.n - 1] != '\n')
+		header.n--;
+	buf_init(&text, 4 * HEADER_MAX + 2000);
+	(void)placeholder_write(header, it->size, &text);
+	header = buf_span(&text);
+	rv = spool_write(&p->spool, header.p, header.n, e);
+	if (rv == 0)
+		rv = spool_flush(&p->spool, e);
+	strlcpy(a->name, p->spool.name, sizeof(a->name));
+	buf_clear(&text);
+	return rv;
+}
+
+static int
+finish_whole(struct pulling *p, struct arrival *a, struct err *e)
+{
+	if (spool_flush(&p->spool, e) == -1)
+		return -1;
+	spool_final_name(&p->spool, a->name);
+	return 0;
 }
 
 /* The date that the server gives a message is its file's. */
@@ -264,25 +392,31 @@ set_date(const struct spool *s, int64_t date)
 	(void)futimens(s->fd, times);
 }
 
+static bool
+is_wanted(const struct item *it)
+{
+	return (it->p.pull || it->p.upgrade) && !it->settled;
+}
+
 static int
 on_end(void *arg, const struct remote_message *m, struct err *e)
 {
 	struct pulling *p = arg;
 	struct item it = item_of(p, m);
-	struct arrival *a;
+	struct arrival a = {.work = p->work, .item = it};
 
-	if (!it.p.pull || it.settled) {
+	if (!is_wanted(&it) || it.p.placeholder != p->is_header) {
 		on_drop(p);
 		return 0;
 	}
-	if (spool_flush(&p->spool, e) == -1) {
+	if ((p->is_header ? finish_placeholder(p, &it, &a, e)
+			  : finish_whole(p, &a, e)) == -1) {
 		on_drop(p);
 		return -1;
 	}
 	set_date(&p->spool, m->date);
-	a = &p->filling.v[p->filling.n++];
-	*a = (struct arrival){.work = p->work, .spool = p->spool, .item = it};
-	spool_final_name(&p->spool, a->name);
+	a.spool = p->spool;
+	p->filling.v[p->filling.n++] = a;
 	p->receiving = false;
 	p->filling.bytes += p->spool.bytes;
 	if (p->filling.n == BATCH_MESSAGES || p->filling.bytes >= BATCH_BYTES)
@@ -302,6 +436,7 @@ on_missing(void *arg, const struct remote_message *m, const struct err *why,
 	(void)e;
 	if (why->kind == ERR_NONE)
 		return 0;
+	w->failed = true;
 	name = tour_name(p->t, w->f.remote);
 	(void)err_prefix(&shown, "%s: message %u", name, m->uid);
 	tour_complain(p->t, LOG_L_NORMAL, &shown);
@@ -311,33 +446,92 @@ on_missing(void *arg, const struct remote_message *m, const struct err *why,
 
 /* --- all folders ------------------------------------------------------------------------------- */
 
+/* All that is to come whole, or as a header. */
 static void
-add_wanted(struct work *w, struct uidset *set)
+add_wanted(struct work *w, bool header, struct uidset *set)
 {
 	const struct folders_remote *r = w->pair->remote;
 	size_t i;
 
-	if (w->direct) {
-		if (r->messages > 0 && r->uidnext > 1)
-			uidset_add(set, 1, r->uidnext - 1);
-		return;
-	}
-	for (i = w->new_from; i < w->new_to; i++)
-		if (w->v[i].p.pull && !w->v[i].settled)
+	if (w->direct && !header && r->messages > 0 && r->uidnext > 1)
+		uidset_add(set, 1, r->uidnext - 1);
+	for (i = 0; i < w->n; i++)
+		if (is_wanted(&w->v[i]) && w->v[i].p.placeholder == header)
 			uidset_add(set, w->v[i].uid, w->v[i].uid);
 }
 
-static struct remote_fetch
-fetch_of(struct tour *t, struct work *w, const struct uidset *set, size_t i)
+static void
+add_job(struct pulling *p, struct work *w, bool header)
 {
-	return (struct remote_fetch){.folder = w->f.remote,
-	    .uidvalidity =
-		w->direct ? w->pair->remote->uidvalidity : w->diff.uidvalidity,
+	struct uidset *set = &p->sets[p->n];
+
+	uidset_init(set);
+	add_wanted(w, header, set);
+	if (uidset_empty(set))
+		return;
+	p->works[p->n] = w;
+	p->jobs[p->n] = (struct remote_fetch){.folder = w->f.remote,
+	    .uidvalidity = tour_validity(w),
 	    .uids = set,
 	    .sizes = w->direct ? NULL : &w->diff,
-	    .keywords = tour_keywords(t, w),
-	    .part = REMOTE_WHOLE,
-	    .cookie = (uint32_t)i};
+	    .keywords = tour_keywords(p->t, w),
+	    .part = header ? REMOTE_HEADER : REMOTE_WHOLE,
+	    .cookie = (uint32_t)p->n};
+	p->n++;
+}
+
+/*
+ * One whose file was replaced, but whose row was not written then, needs only
+ * the row.  The others are placeholders until they are upgraded.
+ */
+static int
+check_upgrade(struct work *w, struct item *it, struct err *e)
+{
+	struct local_at at;
+	bool still;
+	int fd, rv;
+
+	local_at(&w->list, &w->list.v[it->file], &at);
+	rv = local_open(&w->md, &at, &fd, e);
+	if (rv != 1) {
+		it->settled = true;
+		return rv;
+	}
+	rv = local_is_placeholder(fd, &still, e);
+	close(fd);
+	it->p.upgrade = it->p.after.placeholder = still;
+	it->p.remember = true;
+	return rv;
+}
+
+static int
+check_upgrades(struct tour *t, struct err *e)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			struct item *it = &t->works[i].v[k];
+
+			if (it->p.upgrade && !it->settled &&
+			    check_upgrade(&t->works[i], it, e) == -1)
+				return -1;
+		}
+	return 0;
+}
+
+/* Those that were not upgraded are to be looked at again, whatever happens to
+ * their folder. */
+static void
+note_pending(struct tour *t)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; k < t->works[i].n; k++)
+			if (t->works[i].v[k].p.upgrade &&
+			    t->works[i].v[k].p.after.placeholder)
+				t->works[i].again = true;
 }
 
 static int
@@ -366,51 +560,58 @@ clear(struct pulling *p)
 			    &b[i]->v[k].spool, b[i]->v[k].work->md.tmp);
 		free(b[i]->v);
 	}
+	for (i = 0; i < p->n; i++)
+		uidset_clear(&p->sets[i]);
+	buf_clear(&p->header);
 	free(p->items);
 	free(p->works);
+	free(p->sets);
+	free(p->jobs);
+}
+
+static void
+start(struct pulling *p, struct tour *t)
+{
+	size_t i, n = 2 * t->n + 1;
+
+	*p = (struct pulling){.t = t};
+	p->works = mem_array(n, sizeof(*p->works));
+	p->jobs = mem_array(n, sizeof(*p->jobs));
+	p->sets = mem_array(n, sizeof(*p->sets));
+	p->items = mem_array(2 * BATCH_MESSAGES + 3 * t->n, sizeof(*p->items));
+	p->filling.v = mem_array(BATCH_MESSAGES, sizeof(*p->filling.v));
+	p->going.v = mem_array(BATCH_MESSAGES, sizeof(*p->going.v));
+	buf_init(&p->header, HEADER_MAX);
+	for (i = 0; i < t->n; i++) {
+		if (t->works[i].left)
+			continue;
+		add_job(p, &t->works[i], false);
+		add_job(p, &t->works[i], true);
+	}
 }
 
 int
 tour_pull(struct tour *t, struct err *e)
 {
-	struct remote_fetch *f = mem_array(t->n + 1, sizeof(*f));
-	struct uidset *sets = mem_array(t->n + 1, sizeof(*sets));
-	struct pulling p = {.t = t};
+	struct pulling p;
 	const struct remote_sink sink = {
 	    &p, on_begin, on_data, on_end, on_drop, on_missing};
-	size_t i, n = 0;
+	size_t i;
 	int rv = 0;
 
-	p.works = mem_array(t->n + 1, sizeof(*p.works));
-	p.items = mem_array(2 * BATCH_MESSAGES + 3 * t->n, sizeof(*p.items));
-	p.filling.v = mem_array(BATCH_MESSAGES, sizeof(*p.filling.v));
-	p.going.v = mem_array(BATCH_MESSAGES, sizeof(*p.going.v));
-	for (i = 0; i < t->n; i++) {
-		struct work *w = &t->works[i];
-
-		uidset_init(&sets[n]);
-		if (w->left || (!w->asked && !w->direct))
-			continue;
-		add_wanted(w, &sets[n]);
-		if (uidset_empty(&sets[n]))
-			continue;
-		p.works[n] = w;
-		f[n] = fetch_of(t, w, &sets[n], n);
-		n++;
-	}
-	p.n = n;
-	if (n > 0)
-		rv = remote_fetch(t->pass->remote, f, n, &sink, e);
+	if (check_upgrades(t, e) == -1)
+		return -1;
+	start(&p, t);
+	if (p.n > 0)
+		rv = remote_fetch(t->pass->remote, p.jobs, p.n, &sink, e);
 	rv = finish(&p, rv, e);
-	for (i = 0; i < n; i++) {
-		if (f[i].error != NULL)
-			tour_leave(t, p.works[i], f[i].error);
-		free(f[i].error);
-		uidset_clear(&sets[i]);
+	for (i = 0; i < p.n; i++) {
+		if (p.jobs[i].error != NULL && !p.works[i]->left)
+			tour_leave(t, p.works[i], p.jobs[i].error);
+		free(p.jobs[i].error);
 	}
 	clear(&p);
-	free(sets);
-	free(f);
+	note_pending(t);
 	return rv;
 }
 

@@ -114,6 +114,10 @@ on_done(void *arg, const struct remote_append *a, const struct err *why,
 		return 0;
 	}
 	it->uid = a->uid;
+	it->m.date = a->date;
+	/* It may be outside of the window, and has to go then. */
+	if (p->t->pass->sync->limits != NULL)
+		p->t->pass->again = true;
 	if (w->f.uidvalidity == 0)
 		w->f.uidvalidity = a->uidvalidity;
 	return remember(p, w, it, e);

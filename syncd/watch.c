@@ -80,6 +80,7 @@ catch_up(struct watch *w, struct err *e)
 
 	for (i = 0; i < APPLY_PASSES && (done || look); i++) {
 		looked = !done;
+		w->pass->round = i;
 		if (pass_once(w, &done, e) == -1 ||
 		    remote_rest(&w->remote, w->folder, &look, e) == -1)
 			return -1;

@@ -69,6 +69,7 @@ sync_all(struct pass *p, struct err *e)
 	words_clear(&p->told);
 	for (i = 0; i < APPLY_PASSES; i++) {
 		p->again = false;
+		p->round = i;
 		if (apply_pass(p, e) == -1)
 			return -1;
 		if (p->options->dry_run || !p->again)

@@ -131,6 +131,44 @@ test_keywords(void)
 }
 
 static void
+test_limits(void)
+{
+	const struct sync *y = with("");
+
+	ok(y->plan.max_size == 0 && !y->plan.headers_only && y->max_age == 0 &&
+		y->max_messages == 0 && y->limits == NULL,
+	    "no limit by default");
+	y = with("max-size 5M");
+	ok(y->plan.max_size == 5 << 20 && y->plan.placeholders, "max-size");
+	y = with("max-size 5M placeholder");
+	ok(y->plan.max_size == 5 << 20 && y->plan.placeholders,
+	    "max-size placeholder");
+	y = with("max-size 5M skip");
+	ok(y->plan.max_size == 5 << 20 && !y->plan.placeholders,
+	    "max-size skip");
+	is_str(y->limits, "size 5242880 skip", "the limits as a text");
+	y = with("headers-only");
+	ok(y->plan.headers_only, "headers-only");
+	is_str(y->limits, "headers", "... as a text");
+	y = with("headers-only no");
+	ok(!y->plan.headers_only && y->limits == NULL, "headers-only no");
+	y = with("max-age 2w");
+	ok(y->max_age == 14 * 86400 && !y->plan.keep_unread, "max-age");
+	y = with("max-age 90d keep-unread");
+	ok(y->max_age == 90 * 86400 && y->plan.keep_unread,
+	    "max-age keep-unread");
+	y = with("max-messages 500");
+	ok(y->max_messages == 500 && !y->plan.keep_unread, "max-messages");
+	y = with("max-messages 500 keep-unread\n max-age 30d\n max-size 1k\n "
+		 "headers-only yes");
+	ok(y->max_messages == 500 && y->plan.keep_unread &&
+		y->max_age == 30 * 86400 && y->plan.max_size == 1024,
+	    "all together");
+	is_str(y->limits, "size 1024 headers age 2592000 messages 500 unread",
+	    "... as a text");
+}
+
+static void
 test_errors(void)
 {
 	bad("layout nestd", "did you mean 'nested'?");
@@ -146,6 +184,19 @@ test_errors(void)
 	bad("rename a", "wants the name on the server");
 	bad("folders", "which folders?");
 	bad("foldres *", "did you mean 'folders'?");
+	bad("max-size", "wants a size");
+	bad("max-size 0", "wants a size");
+	bad("max-size big", "wants a size");
+	bad("max-size 5M placeholders", "did you mean 'placeholder'?");
+	bad("max-size 5M skip skip", "wants a size");
+	bad("headers-only maybe", "headers-only");
+	bad("max-age", "wants a number of days");
+	bad("max-age 30", "wants a number of days");
+	bad("max-age 30d keep-unred", "did you mean 'keep-unread'?");
+	bad("max-messages 0", "wants a number");
+	bad("max-messages 5k", "wants a number");
+	bad("max-messages 5 keep", "is none of");
+	bad("max-message 5", "did you mean 'max-messages'?");
 }
 
 static void
@@ -187,6 +238,7 @@ main(void)
 	conf_init(&c);
 	test_defaults();
 	test_keywords();
+	test_limits();
 	test_errors();
 	test_call();
 	clear();
