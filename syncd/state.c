@@ -53,11 +53,13 @@ enum {
 	Q_TURN_SET,
 	Q_FOLDERS,
 	Q_FOLDER_ADD,
+	Q_FOLDER_NAME,
 	Q_FOLDER_SET,
 	Q_FOLDER_DROP,
 	Q_MSG_DROP,
 	Q_BY_UID,
 	Q_BY_NAME,
+	Q_CHANGE,
 	Q_PUT,
 	Q_FORGET,
 	Q_COUNT,
@@ -82,20 +84,26 @@ static const char *const sql[Q_N] = {
 		  " ORDER BY id",
     [Q_FOLDER_ADD] = "INSERT INTO folder (remote, local) VALUES (?1, ?2)"
 		     " RETURNING id",
-    [Q_FOLDER_SET] = "UPDATE folder SET remote = ?2, local = ?3,"
-		     " mailboxid = ?4, uidvalidity = ?5, uidnext = ?6,"
-		     " modseq = ?7, messages = ?8, cur_mtime = ?9,"
-		     " new_mtime = ?10, limits = ?11, due = ?12"
+    /* Nothing is written for what is the same; names have an index each. */
+    [Q_FOLDER_NAME] = "UPDATE folder SET remote = ?2, local = ?3,"
+		      " mailboxid = ?4 WHERE id = ?1"
+		      " AND (remote, local, mailboxid) IS NOT (?2, ?3, ?4)",
+    [Q_FOLDER_SET] = "UPDATE folder SET uidvalidity = ?2, uidnext = ?3,"
+		     " modseq = ?4, messages = ?5, cur_mtime = ?6,"
+		     " new_mtime = ?7, limits = ?8, due = ?9"
 		     " WHERE id = ?1"
-		     /* nothing is written for what is the same */
-		     " AND (remote, local, mailboxid, uidvalidity, uidnext,"
-		     " modseq, messages, cur_mtime, new_mtime, limits, due)"
-		     " IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+		     " AND (uidvalidity, uidnext, modseq, messages,"
+		     " cur_mtime, new_mtime, limits, due)"
+		     " IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [Q_FOLDER_DROP] = "DELETE FROM folder WHERE id = ?1",
     [Q_MSG_DROP] = "DELETE FROM msg WHERE folder = ?1",
     [Q_BY_UID] = MSG " FROM msg WHERE folder = ?1 AND uid = ?2",
     [Q_BY_NAME] = MSG " FROM msg WHERE folder = ?1 AND name = ?2"
 		      " AND name <> ''",
+    /* Of a row whose name stays the index is left alone. */
+    [Q_CHANGE] = "UPDATE msg SET flags = ?4, half = ?5, placing = ?6,"
+		 " size = ?7, emailid = ?8, date = ?9"
+		 " WHERE folder = ?1 AND uid = ?2 AND name = ?3 RETURNING uid",
     [Q_PUT] = "INSERT OR REPLACE INTO msg (folder, uid, name, flags, half,"
 	      " placing, size, emailid, date)"
 	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -295,19 +303,23 @@ state_folder_put(struct state *s, struct state_folder *f, struct err *e)
 		if (run_for_id(q, &f->id, e) == -1)
 			return -1;
 	}
-	q = s->q[Q_FOLDER_SET];
+	q = s->q[Q_FOLDER_NAME];
 	query_int(q, 1, f->id);
 	query_text(q, 2, span_of(f->remote));
 	query_text(q, 3, span_of(f->local));
 	query_text(q, 4, span_of(f->mailboxid));
-	query_int(q, 5, f->uidvalidity);
-	query_int(q, 6, f->uidnext);
-	query_int(q, 7, (int64_t)f->modseq);
-	query_int(q, 8, (int64_t)f->messages);
-	query_int(q, 9, f->cur_mtime);
-	query_int(q, 10, f->new_mtime);
-	query_text(q, 11, span_of(f->limits));
-	query_int(q, 12, f->due);
+	if (query_run(q, e) == -1)
+		return -1;
+	q = s->q[Q_FOLDER_SET];
+	query_int(q, 1, f->id);
+	query_int(q, 2, f->uidvalidity);
+	query_int(q, 3, f->uidnext);
+	query_int(q, 4, (int64_t)f->modseq);
+	query_int(q, 5, (int64_t)f->messages);
+	query_int(q, 6, f->cur_mtime);
+	query_int(q, 7, f->new_mtime);
+	query_text(q, 8, span_of(f->limits));
+	query_int(q, 9, f->due);
 	return query_run(q, e);
 }
 
@@ -392,10 +404,9 @@ let_go(struct state *s)
 	query_reset(s->q[Q_PLACING_NEXT]);
 }
 
-int
-state_put(struct state *s, const struct state_msg *m, struct err *e)
+static void
+bind_msg(struct query *q, const struct state_msg *m)
 {
-	struct query *q = s->q[Q_PUT];
 	int half = (m->base.local ? HALF_LOCAL : 0) |
 	           (m->base.remote ? HALF_REMOTE : 0) |
 	           (m->base.placeholder ? HALF_PLACEHOLDER : 0) |
@@ -410,8 +421,22 @@ state_put(struct state *s, const struct state_msg *m, struct err *e)
 	query_int(q, 7, (int64_t)m->size);
 	query_blob(q, 8, m->emailid);
 	query_int(q, 9, m->date);
+}
+
+int
+state_put(struct state *s, const struct state_msg *m, struct err *e)
+{
+	struct query *change = s->q[Q_CHANGE];
+	int rv;
+
+	bind_msg(change, m);
+	bind_msg(s->q[Q_PUT], m);
 	let_go(s);
-	return query_run(q, e);
+	/* What is being placed is new. */
+	rv = m->placing ? 0 : query_step(change, e);
+	if (rv == 1)
+		return query_run(change, e);
+	return rv == -1 ? -1 : query_run(s->q[Q_PUT], e);
 }
 
 int

@@ -238,8 +238,10 @@ migrate(struct store *s, const char *const *migrations, int n, struct err *e)
 	return 0;
 }
 
-/* What makes a commit durable, and keeps temporary files out of /tmp. */
-static const char setup[] = "PRAGMA journal_mode = WAL;"
+/* What makes a commit durable, keeps temporary files out of /tmp, and, as
+ * store_lock() lets nobody else in, does without a file of shared memory. */
+static const char setup[] = "PRAGMA locking_mode = EXCLUSIVE;PRAGMA "
+			    "journal_mode = WAL;"
 			    "PRAGMA synchronous = FULL;PRAGMA temp_store = "
 			    "MEMORY;PRAGMA cache_size = -1024;PRAGMA "
 			    "busy_timeout = 5000;";
