@@ -260,6 +260,40 @@ sizes_of(const struct tour *t, bool (*is)(const struct item *))
 	return s;
 }
 
+/*
+ * Where nothing is remembered of a folder yet, the same Message-ID will do with
+ * a size that is not far off: some servers tell one that is not that of the
+ * message (Exchange), and other programs leave a line of their own in it
+ * (mbsync's X-TUID).
+ */
+static bool
+is_fresh(const struct work *w)
+{
+	return w->asked && (w->f.uidvalidity == 0 || w->diff.moved_ground);
+}
+
+static uint64_t
+slack(uint64_t size)
+{
+	return 1024 + size / 16;
+}
+
+static bool
+has_near(const struct sizes *s, uint64_t size)
+{
+	uint64_t least = size > slack(size) ? size - slack(size) : 0;
+	size_t lo = 0, hi = s->n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (s->v[mid] < least)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < s->n && s->v[lo] <= size + slack(size);
+}
+
 /* --- digests -------------------------------------------------------------------------- */
 
 /* What a file is known by; a file that is gone meanwhile is settled. */
@@ -399,7 +433,9 @@ know_there(struct tour *t, bool (*is)(const struct item *),
 
 		uidset_init(&sets[n]);
 		for (j = 0; !w->left && j < w->n; j++)
-			if (is(&w->v[j]) && has_size(here, w->v[j].size))
+			if (is(&w->v[j]) &&
+			    (has_size(here, w->v[j].size) ||
+				(is_fresh(w) && has_near(here, w->v[j].size))))
 				uidset_add(&sets[n], w->v[j].uid, w->v[j].uid);
 		if (uidset_empty(&sets[n]))
 			continue;
@@ -457,26 +493,41 @@ key_within(const struct item *it, size_t work, unsigned char key_r[16])
 }
 
 static void
-pair_up(struct tour *t)
+found_near(struct tour *t, struct place file, struct place message)
+{
+	uint64_t a = item_at(t, file)->size, b = item_at(t, message)->size;
+
+	if (a <= b + slack(b) && b <= a + slack(b))
+		found_pair(t, file, message);
+}
+
+/* By size, too; or, of fresh folders, what is left thereafter. */
+static void
+pair_up(struct tour *t, bool near)
 {
 	struct traces here = {0}, there = {0};
 	unsigned char key[16];
 	size_t i, k;
 
-	for (i = 0; i < t->n; i++)
-		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
-			struct item *it = &t->works[i].v[k];
+	for (i = 0; i < t->n; i++) {
+		struct work *w = &t->works[i];
 
-			if (!it->has_digest || it->settled)
+		for (k = 0; !w->left && k < w->n; k++) {
+			struct item *it = &w->v[k];
+			uint64_t size = near ? 0 : it->size;
+
+			if (!it->has_digest || it->settled ||
+			    (near && !is_fresh(w)))
 				continue;
 			key_within(it, i, key);
 			if (is_new_here(it) ||
 			    (is_gone_there(it) && it->to == NULL))
-				add_trace(&here, i, k, key, it->size, 0);
+				add_trace(&here, i, k, key, size, 0);
 			else if (is_new_there(it))
-				add_trace(&there, i, k, key, it->size, 1);
+				add_trace(&there, i, k, key, size, 1);
 		}
-	match(t, &here, &there, found_pair);
+	}
+	match(t, &here, &there, near ? found_near : found_pair);
 	traces_clear(&here);
 	traces_clear(&there);
 }
@@ -691,7 +742,8 @@ tour_know(struct tour *t, struct err *e)
 		rv = know_there(t, is_new_there, &here, headers, e);
 	}
 	if (rv == 0 && here.n > 0) {
-		pair_up(t);
+		pair_up(t, false);
+		pair_up(t, true);
 		moves_there(t, false);
 	}
 	if (rv == 0) {

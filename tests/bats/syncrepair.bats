@@ -216,3 +216,60 @@ all_are_back() {
 	same
 	assert_eq 29 "$(maildir_count md/INBOX)"
 }
+
+# --- from other programs -------------------------------------------------------------
+
+@test "a tree that mbsync kept: nothing is copied again" {
+	U=u$BATS_TEST_NUMBER
+	command -v mbsync >/dev/null
+	rm -rf md "$XDG_STATE_HOME"
+	mkdir md
+	cat >mbsyncrc <<-END
+		IMAPStore far
+		Host 127.0.0.1
+		Port $IMAP_PORT
+		User $U
+		Pass pw
+		$(mbsync --version | grep -q ' 1\.[0-4]' && echo SSLType None || echo TLSType None)
+		AuthMechs LOGIN
+
+		MaildirStore near
+		Path $PWD/md/
+		Inbox $PWD/md/INBOX
+		SubFolders Verbatim
+
+		Channel all
+		Far :far:
+		Near :near:
+		Patterns *
+		Create Both
+		Expunge Both
+		SyncState *
+	END
+	feed "$U" INBOX 100 2000
+	FLAGS=S feed "$U" Lists/x 20 2000
+	mbsync -q -c mbsyncrc all
+	# It leaves a line of its own in what it copies, in either direction.
+	printf 'From: a\nSubject: here\nMessage-ID: <here@x>\n\nx\n' \
+		>md/INBOX/cur/1.here.h:2,S
+	mbsync -q -c mbsyncrc all
+	assert_eq 101 "$(count_there INBOX)"
+	grep -rq '^X-TUID' md || skip "this mbsync leaves no traces"
+	mark_traffic
+	configure
+	work 0
+	traffic
+	[ $((SENT + GOT)) -lt 40000 ] ||
+		fail "$SENT bytes were sent and $GOT received"
+	assert_eq 101 "$(count_there INBOX)"
+	assert_eq 101 "$(maildir_count md/INBOX)"
+	assert_eq 20 "$(maildir_count md/Lists/x)"
+	work 0 -p
+	assert_eq "" "$output$stderr"
+	# And what happens then is carried.
+	set -- md/INBOX/*/*
+	rm "$1"
+	expunge_there INBOX 50
+	work 0
+	assert_eq "$(count_there INBOX)" "$(maildir_count md/INBOX)"
+}
