@@ -14,7 +14,7 @@
 
 #define FOLDERS_MAX 100000u
 
-enum { C_ENABLE, C_NAMESPACE, C_LIST, C_LSUB, C_STATUS };
+enum { C_ENABLE, C_NAMESPACE, C_LIST, C_IDS, C_LSUB, C_STATUS };
 
 struct survey {
 	const struct sync *sync;  /* borrowed */
@@ -32,9 +32,20 @@ struct survey {
 static void
 put_items(struct imap *im)
 {
-	imap_put(im, "(MESSAGES UIDNEXT UIDVALIDITY%s%s)",
-	    imap_has(im, IMAP_CAP_CONDSTORE) ? " HIGHESTMODSEQ" : "",
-	    imap_has(im, IMAP_CAP_OBJECTID) ? " MAILBOXID" : "");
+	imap_put(im, "(MESSAGES UIDNEXT UIDVALIDITY%s)",
+	    imap_has(im, IMAP_CAP_CONDSTORE) ? " HIGHESTMODSEQ" : "");
+}
+
+/* Asked for beside other things, MAILBOXID is garbage from Cyrus 3.6: what
+ * happens to lie where it was. */
+static void
+put_ids(struct survey *s, struct imap *im)
+{
+	if (s->each || !imap_has(im, IMAP_CAP_OBJECTID))
+		return;
+	imap_command(im, IMAP_V_LIST, C_IDS,
+	    "LIST \"\" \"*\" RETURN (STATUS (MAILBOXID))");
+	s->lists++;
 }
 
 static bool
@@ -82,6 +93,7 @@ put_first(struct remote *r, struct survey *s)
 		imap_command(im, IMAP_V_NAMESPACE, C_NAMESPACE, "NAMESPACE");
 	put_list(s, im);
 	s->lists = 1;
+	put_ids(s, im);
 	if (s->sync->subscribed && !extended(im)) {
 		imap_command(im, IMAP_V_LIST, C_LSUB, "LSUB \"\" \"*\"");
 		s->lists++;
@@ -157,6 +169,11 @@ fill_in(struct folders_remote *there, const struct imap_folder *f)
 	there->uidvalidity = f->has_uidvalidity ? f->uidvalidity : 1;
 	there->modseq = f->modseq;
 	there->has_status = f->has_messages && f->has_uidnext;
+}
+
+static void
+fill_in_id(struct folders_remote *there, const struct imap_folder *f)
+{
 	free(there->mailboxid);
 	there->mailboxid = f->mailboxid.n > 0 ? span_dup(f->mailboxid) : NULL;
 }
@@ -164,7 +181,7 @@ fill_in(struct folders_remote *there, const struct imap_folder *f)
 /* LIST, LSUB and STATUS responses. */
 static int
 take_folder(struct remote *r, struct survey *s, const struct imap_ev *ev,
-    bool lsub, struct err *e)
+    uint32_t cookie, struct err *e)
 {
 	char *name = span_dup(ev->folder.name);
 	struct folders_remote *there;
@@ -176,13 +193,17 @@ take_folder(struct remote *r, struct survey *s, const struct imap_ev *ev,
 		free(name);
 		return 0;
 	}
-	if (ev->kind == IMAP_EV_LIST && !lsub)
+	if (ev->kind == IMAP_EV_LIST && cookie != C_LSUB && cookie != C_IDS)
 		return add(s, &ev->folder, name, e);
 	there = find(s, name);
 	free(name);
-	if (there != NULL && lsub)
-		there->attrs |= IMAP_ATTR_SUBSCRIBED;
-	else if (there != NULL)
+	if (there == NULL)
+		return 0;
+	if (ev->kind == IMAP_EV_LIST)
+		there->attrs |= cookie == C_LSUB ? IMAP_ATTR_SUBSCRIBED : 0;
+	else if (cookie == C_IDS)
+		fill_in_id(there, &ev->folder);
+	else
 		fill_in(there, &ev->folder);
 	return 0;
 }
@@ -214,7 +235,7 @@ take(struct remote *r, void *arg, const struct imap_ev *ev, struct err *e)
 
 	(void)imap_oldest(&r->client.imap, &verb, &cookie);
 	if (ev->kind == IMAP_EV_LIST || ev->kind == IMAP_EV_FOLDER)
-		return take_folder(r, s, ev, cookie == C_LSUB, e);
+		return take_folder(r, s, ev, cookie, e);
 	if (ev->kind == IMAP_EV_ENABLED)
 		take_enabled(r, ev->text);
 	if (ev->kind == IMAP_EV_NAMESPACE)
@@ -251,6 +272,10 @@ merge(struct folders_remote *a, struct folders_remote *b)
 		*b = first;
 	}
 	a->attrs |= b->attrs;
+	if (a->mailboxid == NULL) {
+		a->mailboxid = b->mailboxid;
+		b->mailboxid = NULL;
+	}
 	clear(b);
 	b->name = b->mailboxid = NULL;
 }
