@@ -170,10 +170,11 @@ void local_at(const struct local_list *, const struct local_file *,
 
 /* Opens it for reading; *at is where it was found. */
 int local_open(struct maildir *, struct local_at *at, int *fd_r, struct err *);
-/* Renames it, into cur/ when it has flags; durable after
+/* Sets these flags and clears those; what a reader has changed of others since
+ * it was listed stays.  Renames it, into cur/ when it has flags; durable after
  * maildir_sync_places(). */
-int local_set_flags(
-    struct maildir *, struct local_at *at, plan_flags, struct err *);
+int local_set_flags(struct maildir *, struct local_at *at, plan_flags set,
+    plan_flags clear, struct err *);
 int local_unlink(struct maildir *, struct local_at *at, struct err *);
 /* Only if it is still there by just that name, so with these flags. */
 int local_expire(struct maildir *, const struct local_at *at, struct err *);

@@ -175,10 +175,15 @@ local_replace(
 	return at_file(m, at, act_replace, name, e);
 }
 
+struct flag_change {
+	plan_flags set, clear;
+};
+
 static int
 act_set_flags(struct maildir *m, struct local_at *at, void *arg)
 {
-	plan_flags f = *(plan_flags *)arg;
+	const struct flag_change *c = arg;
+	plan_flags f = (local_flags(span_of(at->name)) | c->set) & ~c->clear;
 	char name[MAILDIR_NAME];
 
 	/* A message that nobody has seen stays new. */
@@ -201,10 +206,12 @@ act_set_flags(struct maildir *m, struct local_at *at, void *arg)
 }
 
 int
-local_set_flags(
-    struct maildir *m, struct local_at *at, plan_flags f, struct err *e)
+local_set_flags(struct maildir *m, struct local_at *at, plan_flags set,
+    plan_flags clear, struct err *e)
 {
-	return at_file(m, at, act_set_flags, &f, e);
+	struct flag_change c = {set, clear};
+
+	return at_file(m, at, act_set_flags, &c, e);
 }
 
 static int

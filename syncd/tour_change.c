@@ -64,7 +64,9 @@ set_local(struct tour *t, struct work *w, struct item *it, struct err *e)
 	if (!it->p.set_local || it->file == NO_FILE)
 		return 1;
 	local_at(&w->list, &w->list.v[it->file], &at);
-	rv = local_set_flags(&w->md, &at, it->p.local_flags, e);
+	rv =
+	    local_set_flags(&w->md, &at, it->p.local_flags & ~it->m.local.flags,
+		it->m.local.flags & ~it->p.local_flags, e);
 	if (rv == 1) {
 		t->pass->flagged++;
 		tour_say(t, "flags", w, at.name);
@@ -414,7 +416,9 @@ follow(struct tour *t, struct work *w, struct item *it, struct err *e)
 	local_at(&w->list, &w->list.v[it->file], &at);
 	rv = local_move(&w->md, &it->to->md, &at, e);
 	if (rv == 1 && to->p.set_local)
-		rv = local_set_flags(&it->to->md, &at, to->p.local_flags, e);
+		rv = local_set_flags(&it->to->md, &at,
+		    to->p.local_flags & ~to->m.local.flags,
+		    to->m.local.flags & ~to->p.local_flags, e);
 	if (rv == -1 || state_forget(t->pass->state, w->f.id, it->uid, e) == -1)
 		return -1;
 	to->p.after.local = to->p.after.remote = to->p.after.paired = true;

@@ -215,16 +215,21 @@ test_files(void)
 
 	write_file("F/new", "one", "x");
 	a = at("one", true);
-	is_int(local_set_flags(&m, &a, 0, &e), 1, "no flags");
+	is_int(local_set_flags(&m, &a, 0, 0, &e), 1, "no flags");
 	ok(there("F/new/one"), "stays new");
-	is_int(local_set_flags(&m, &a, PLAN_SEEN, &e), 1, "seen");
+	is_int(local_set_flags(&m, &a, PLAN_SEEN, 0, &e), 1, "seen");
 	ok(there("F/cur/one:2,S") && !there("F/new/one") && m.placed_cur &&
 		m.placed_new,
 	    "goes to cur/");
 	a = at("one", true);
-	is_int(local_set_flags(&m, &a, PLAN_FLAGGED, &e), 1,
+	is_int(local_set_flags(&m, &a, PLAN_FLAGGED, PLAN_SEEN, &e), 1,
 	    "found where a reader put it");
 	ok(there("F/cur/one:2,F"), "and changed there");
+	write_file("F/cur", "two:2,RS", "x");
+	a = at("two:2,S", false);
+	is_int(local_set_flags(&m, &a, PLAN_FLAGGED, 0, &e), 1,
+	    "a reader has changed its flags");
+	ok(there("F/cur/two:2,FRS"), "which stay");
 	a = at("one:2,TS", false);
 	is_int(local_open(&m, &a, &fd, &e), 1, "opened by an old name");
 	is_str(a.name, "one:2,F", "its new name is told");
