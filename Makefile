@@ -52,7 +52,8 @@ FUZZ =	$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 RIGS =	$(patsubst tests/%.c,%,$(wildcard tests/peer/peer.c \
 	tests/peer/sink.c \
 	tests/bench/proxy.c tests/bench/floor.c tests/fault/fault.c tests/fault/subject.c \
-	tests/servers/mkmail.c tests/syncd/remote_driver.c))
+	tests/servers/mkmail.c tests/syncd/remote_driver.c \
+	tests/syncd/model.c))
 
 # Warnings are probed once: an older compiler that lacks one still builds.
 WANT =	-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow \
@@ -168,7 +169,7 @@ check-bats: all rigs
 soak:
 	@tests/deps check
 	@$(MAKE) -s $(MAKE_JOBS) all rigs
-	@SOAK=1 BATS_TEST_TIMEOUT=7200 $(RUN) bats sendfault sendrace
+	@SOAK=1 BATS_TEST_TIMEOUT=7200 $(RUN) bats sendfault sendrace syncmodel
 
 asan:
 	@$(MAKE) check B=$(B)/asan OPT='-O1 -g' FORTIFY= \

@@ -37,6 +37,10 @@ start_courier() {
 	start_server courier "$@"
 }
 
+start_cyrus() {
+	start_server cyrus "$@"
+}
+
 start_postfix() {
 	start_server postfix "$@"
 }

@@ -313,6 +313,42 @@ assert_offered() {
 	done
 }
 
+@test "cyrus: logins, TLS, extensions that are taken away; gone when stopped" {
+	local got
+	start_cyrus
+	got=$(talk plain "$IMAP_PORT" 'a LOGIN u pw' 'b CREATE A/b' \
+		'b LIST "" "*"' 'b CAPABILITY' 'c LOGOUT')
+	assert_contains "$got" '"/" A/b'
+	assert_contains "$got" ' QRESYNC '
+	got=$(talk tls "$IMAPS_PORT" 'a LOGIN u9 pw' 'c LOGOUT')
+	assert_contains "$got" "a OK"
+	got=$(talk imap "$IMAP_PORT" 'a LOGIN u pw' 'c LOGOUT')
+	assert_contains "$got" "a OK"
+	got=$(talk pop3 "$POP3_PORT" 'USER u' 'PASS pw' STAT QUIT)
+	assert_contains "$got" "+OK 0 "
+	got=$(talk tls "$POP3S_PORT" 'USER u' 'PASS pw' STAT QUIT)
+	assert_contains "$got" "+OK 0 "
+	got=$(grep PORT "$SERVER/env")
+	WITHOUT='QRESYNC MOVE' "$RIGS/cyrus" restart "$SERVER"
+	assert_eq "$got" "$(grep PORT "$SERVER/env")"
+	got=$(talk plain "$IMAP_PORT" 'a LOGIN u pw' 'b CAPABILITY' \
+		'b LIST "" "*"' 'c LOGOUT')
+	assert_contains "$got" '"/" A/b'
+	assert_contains "$got" ' CONDSTORE '
+	[[ $got != *' QRESYNC '* && $got != *' MOVE '* ]]
+	PID=$(<"$SERVER/pid")
+	stop_server
+	assert_gone
+}
+
+@test "dovecot: extensions that are taken away" {
+	local got
+	WITHOUT='QRESYNC UIDPLUS' start_dovecot
+	got=$(talk plain "$IMAP_PORT" 'a LOGIN u pw' 'b CAPABILITY' 'c LOGOUT')
+	assert_contains "$got" ' CONDSTORE '
+	[[ ${got#*a OK} != *' QRESYNC '* && ${got#*a OK} != *' UIDPLUS '* ]]
+}
+
 @test "without root, what needs it is skipped, not passed" {
 	local as=() kind
 	[ "$(id -u)" -ne 0 ] || as=(setpriv --reuid=nobody
@@ -322,7 +358,7 @@ assert_offered() {
 	mkdir -m 755 "$BATS_TEST_TMPDIR/d"
 	chmod o+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
 	chown nobody "$BATS_TEST_TMPDIR/d" 2>/dev/null || :
-	for kind in courier postfix exim opensmtpd; do
+	for kind in courier cyrus postfix exim opensmtpd; do
 		run "${as[@]}" "$RIGS/$kind" start "$BATS_TEST_TMPDIR/d"
 		assert_status 77
 	done
