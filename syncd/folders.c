@@ -157,16 +157,17 @@ plan_half(struct planning *p, const struct state_folder *b,
 {
 	const struct sync *y = p->sync;
 	bool inbox = strcmp(b->remote, "INBOX") == 0;
+	bool both = b->uidvalidity != 0; /* had it: else it was never made */
 	enum folders_op op;
 
 	if (r != NULL)
-		op = y->remove_remote && !inbox ? FOLDERS_REMOVE_REMOTE
-		     : y->create_local          ? FOLDERS_CREATE_LOCAL
-		                                : FOLDERS_LEAVE;
+		op = both && y->remove_remote && !inbox ? FOLDERS_REMOVE_REMOTE
+		     : y->create_local                  ? FOLDERS_CREATE_LOCAL
+		                                        : FOLDERS_LEAVE;
 	else
-		op = y->remove_local    ? FOLDERS_REMOVE_LOCAL
-		     : y->create_remote ? FOLDERS_CREATE_REMOTE
-		                        : FOLDERS_LEAVE;
+		op = both && y->remove_local ? FOLDERS_REMOVE_LOCAL
+		     : y->create_remote      ? FOLDERS_CREATE_REMOTE
+		                             : FOLDERS_LEAVE;
 	add_pair(p, op, r, l, b, mem_strdup(path),
 	    mem_strdup(r != NULL ? r->name : b->remote));
 	p->v[p->n - 1].stale =

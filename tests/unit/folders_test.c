@@ -116,7 +116,32 @@ test_halves(void)
 	ok(v->op == FOLDERS_CREATE_LOCAL && v->stale, "never the inbox");
 	r = on_server("A");
 	b = known("A");
+	b.uidvalidity = 0;
+	plan(NULL, 0, &l, 1, &b, 1);
+	ok(v->op == FOLDERS_CREATE_REMOTE, "one that was to be made there");
+	plan(&r, 1, NULL, 0, &b, 1);
+	ok(v->op == FOLDERS_CREATE_LOCAL, "one that was to be made here");
+	b = known("A");
+	r.attrs = IMAP_ATTR_NONEXISTENT;
+	plan(&r, 1, &l, 1, &b, 1);
+	ok(v->op == FOLDERS_REMOVE_LOCAL, "it is only a level now");
+	plan(&r, 1, &l, 1, NULL, 0);
+	ok(n == 1 && v->op == FOLDERS_CREATE_REMOTE, "a level becomes one");
+	r = on_server("Z");
+	r.mailboxid = STR("id");
+	b.mailboxid = STR("id");
 	reset();
+	plan(&r, 1, NULL, 0, &b, 1);
+	ok(v->op == FOLDERS_CREATE_LOCAL && v->stale &&
+		strcmp(v->path, "Z") == 0,
+	    "renamed there and removed here: comes back whole");
+	l = on_disk("Z");
+	plan(&r, 1, &l, 1, &b, 1);
+	ok(v->op == FOLDERS_SYNC && !v->stale && v->base == &b &&
+		strcmp(v->path, "Z") == 0,
+	    "renamed there, and here already");
+	r = on_server("A");
+	b = known("A");
 	y.create_local = y.create_remote = false;
 	plan(&r, 1, NULL, 0, &b, 1);
 	ok(v->op == FOLDERS_LEAVE, "neither");
