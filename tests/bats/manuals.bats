@@ -43,20 +43,21 @@ show_spool() {
 	done
 }
 
+keywords() {
+	(cd "$ROOT" && grep -ohE \
+		'((CONF_[A-Z_]+|KEY)\(|\.name = )"[a-z0-9-]+"' \
+		common/os/account.c {fetchd,sendq,syncd}/options*.c) |
+		sed 's/.*"\(.*\)"/\1/' | sort -u
+}
+
 @test "every keyword is in mailroom.conf(5), and no other" {
-	local files
 	cd "$ROOT" || return
-	files=(common/os/account.c {fetchd,sendq}/options*.c)
-	# syncd's manual is still to come.
-	[ ! -e man/syncd.1 ] || files+=(syncd/options*.c)
-	grep -ohE '((CONF_[A-Z_]+|KEY)\(|\.name = )"[a-z0-9-]+"' "${files[@]}" |
-		sed 's/.*"\(.*\)"/\1/' | sort -u >"$HOME/known"
+	keywords >"$HOME/known"
 	[ "$(wc -l <"$HOME/known")" -gt 50 ]
 	sed -n 's/^\.It Ic \([a-z0-9-]*\).*/\1/p' man/mailroom.conf.5 | sort -u |
 		grep -vxE 'account|fetch|sync|send|include' >"$HOME/told"
 	assert_eq "" "$(comm -23 "$HOME/known" "$HOME/told")" "not told"
-	[ ! -e man/syncd.1 ] ||
-		assert_eq "" "$(comm -13 "$HOME/known" "$HOME/told")" "not known"
+	assert_eq "" "$(comm -13 "$HOME/known" "$HOME/told")" "not known"
 }
 
 @test "every event and line of the spool is in sendq.spool(5)" {
@@ -70,6 +71,126 @@ show_spool() {
 		echo "$word"
 	done >told
 	[ "$(wc -l <told)" -gt 30 ]
+}
+
+# SECTION: its tables, a line for each row, with a tab between.
+tables() {
+	awk -v want="$1" '/^\.Sh / { here = substr($0, 5) == want }
+		here && /^\.It / && !/^\.It Sy / {
+			sub(/^\.It /, "")
+			sub(/ Ta /, "\t")
+			gsub(/\\-/, "-")
+			print
+		}' "$ROOT/man/mailroom.7"
+}
+
+# FILE WORD...: each is in the left column.
+are_told() {
+	local file=$1 word
+	shift
+	for word; do
+		cut -f 1 "$file" | grep -qwF -e "$word" || fail "not told: $word"
+	done
+}
+
+# FILE: what the right column names is there.
+exist() {
+	local word known
+	known=" account sync $(keywords | paste -sd " ") "
+	for word in $(cut -f 2 "$1" | grep -v '^[(-]' | sed 's/[ ,].*//' |
+		sort -u); do
+		[[ $word = syncd || $known == *" $word "* ]] || fail "no $word"
+	done
+	for word in $(cut -f 2 "$1" | grep -oE -- '(^|[ ,])-[a-zA-Z-]+' |
+		tr -d ' ,'); do
+		"$BUILD/syncd" --help | grep -qE -- "(^|[^a-z])$word" ||
+			fail "no $word"
+	done
+}
+
+@test "every option of mbsync has its counterpart in mailroom(7), or a reason" {
+	tables "COMING FROM MBSYNC" >rows
+	# shellcheck disable=SC2046 # words
+	are_told rows $(zcat /usr/share/man/man1/mbsync.1.gz |
+			sed -n '/^\.TP/{n;s/\\f[BRI]//g;p}' |
+			sed -n 's/^{*\([A-Z][A-Za-z]*\).*/\1/p')
+	# Those of 1.5.
+	are_told rows TLSType TLSVersions Gone Upgrade Old Full ExpireSide \
+		ExpungeSolo --ext-exit --dry-run
+	are_told rows -c -a -l -C -R -X -n -N -d -f -0 -F -L -H -h -v -V -D -q
+	[ "$(wc -l <rows)" -gt 50 ]
+	exist rows
+}
+
+@test "every option of offlineimap has its counterpart in mailroom(7), or a reason" {
+	tables "COMING FROM OFFLINEIMAP" >rows
+	are_told rows accounts auth_mechanisms authproxy autorefresh \
+		cert_fingerprint copy_ignore_eval createfolders customflag_a \
+		decodefoldernames dynamic_folderfilter enabled expunge filename \
+		filename_use_mail_timestamp filterheaders folderfilter \
+		folderincludes foldersort footer fsync header \
+		holdconnectionopen idlefolders ignorelabels incremental ipv6 \
+		keepalive labelsheader localfolders localrepository maxage \
+		maxconnections maxsize maxsyncaccounts metadata nametrans \
+		newmail_hook oauth2_access_token oauth2_access_token_eval \
+		oauth2_client_id oauth2_client_secret oauth2_refresh_token \
+		oauth2_request_url peritem postsynchook preauthtunnel \
+		presynchook proxy pythonfile quick readonly reference \
+		remote_identity remotehost remotehosteval remotepass \
+		remotepasseval remotepassfile remoteport remoteporteval \
+		remoterepository remoteuser remoteusereval restoreatime \
+		retrycount sep singlethreadperfolder skipsleep socktimeout \
+		sort_keyfunc spamfolder ssl ssl_version sslcacertfile \
+		sslclientcert sslclientkey startdate starttls status_backend \
+		subscribedonly sync_deletes synclabels tls_level \
+		transporttunnel trashfolder type ui usecompression \
+		utf8foldernames utime_from_header -a -f -c -k -o -1 -q -s -l -d \
+		-u -P --dry-run --info --delete-folder \
+		--migrate-fmd5-using-nametrans --mbnames-prune
+	exist rows
+}
+
+# A state, as a run makes it that reaches no server.
+make_state() {
+	run "$BUILD/syncd" -o 'password-command=echo pw' \
+		imap+plain://ada@127.0.0.1:1 "$HOME/md"
+	assert_status 75
+	STATE=$(find "$XDG_STATE_HOME/mailroom/syncd" -name '*.db')
+	[ -s "$STATE" ]
+}
+
+@test "every table and column of the state is in syncd.state(5), and no other" {
+	make_state
+	for t in $(sqlite3 "$STATE" \
+		"SELECT name FROM sqlite_schema WHERE type = 'table'"); do
+		sqlite3 "$STATE" "SELECT '$t ' || name FROM pragma_table_info('$t')"
+	done | sort >have
+	[ "$(wc -l <have)" -ge 20 ]
+	awk '/^\.S[sh] / { table = $2 == "Table" ? $3 : "" }
+		/^\.It Li / && table != "" {
+			for (i = 3; i <= NF; i++)
+				if ($i != ",")
+					print table, $i
+		}' "$ROOT/man/syncd.state.5" | sort >told
+	diff have told
+}
+
+@test "what syncd.state(5) shows can be done" {
+	make_state
+	mkdir -p "$HOME/.local/state/mailroom"
+	cp -r "$XDG_STATE_HOME/mailroom/syncd" "$HOME/.local/state/mailroom"
+	cd "$HOME/.local/state/mailroom/syncd" || return
+	mv url-*.db work.db
+	sqlite3 work.db "INSERT INTO folder (remote, local, messages, uidnext)
+		VALUES ('INBOX', 'INBOX', 3, 9);
+		INSERT INTO msg VALUES (1, 7, '1764104063.M1', 5, 3, 0, 10, '', 0)"
+	block syncd.state.5 "Looking at it" | sed 's/^\$ //' >commands
+	run bash -e commands
+	assert_status 0
+	assert_contains "$output" 'INBOX|3|9'
+	assert_contains "$output" '7|5'
+	sqlite3 work.db '.backup copy'
+	diff <(sqlite3 work.db .dump) <(sqlite3 copy .dump)
 }
 
 @test "the spool that sendq.spool(5) shows is one" {
