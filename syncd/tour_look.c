@@ -239,23 +239,30 @@ open_works(struct tour *t, struct err *e)
 
 /*
  * A folder that was never synced and is empty here need not be looked at before
- * its mail is pulled: unless messages may have been moved there, or some are
- * not to be pulled.
+ * its mail is pulled: unless messages were moved there from a known one, or some
+ * are not to be pulled.
  */
 static bool
 is_direct(const struct tour *t, const struct work *w)
 {
-	const struct sync *y = t->pass->sync;
+	return w->f.uidvalidity == 0 && w->empty && w->pair->remote != NULL &&
+	       w->pair->remote->has_status &&
+	       w->pair->remote->uidvalidity != 0 &&
+	       t->pass->sync->limits == NULL && !t->pass->options->dry_run;
+}
+
+/* Whether something may have gone to another folder. */
+static bool
+any_vanished(const struct tour *t)
+{
 	size_t i;
 
-	if (w->f.uidvalidity != 0 || !w->empty || w->pair->remote == NULL ||
-	    !w->pair->remote->has_status || w->pair->remote->uidvalidity == 0 ||
-	    y->limits != NULL || t->pass->options->dry_run)
-		return false;
-	for (i = 0; i < t->n_bases; i++)
-		if (t->bases[i].messages > 0)
-			return false;
-	return true;
+	for (i = 0; i < t->n; i++)
+		if (t->works[i].left ||
+		    (t->works[i].asked &&
+			!uidset_empty(&t->works[i].diff.vanished)))
+			return true;
+	return false;
 }
 
 static struct remote_question
@@ -293,8 +300,17 @@ take_diff(struct tour *t, struct work *w, struct err *e)
 	           : state_forget_all(t->pass->state, w->f.id, e);
 }
 
+static bool
+is_to_be_asked(const struct tour *t, const struct work *w)
+{
+	if (w->left || w->asked || w->direct ||
+	    (t->pass->options->dry_run && w->pair->op == FOLDERS_CREATE_REMOTE))
+		return false;
+	return w->pair->remote_changed || w->f.uidvalidity == 0;
+}
+
 static int
-ask(struct tour *t, struct err *e)
+ask_some(struct tour *t, struct err *e)
 {
 	struct remote_question *q = mem_array(t->n + 1, sizeof(*q));
 	struct remote_diff *d = mem_array(t->n + 1, sizeof(*d));
@@ -305,12 +321,7 @@ ask(struct tour *t, struct err *e)
 	for (i = 0; i < t->n; i++) {
 		struct work *w = &t->works[i];
 
-		if (w->left || (t->pass->options->dry_run &&
-				   w->pair->op == FOLDERS_CREATE_REMOTE))
-			continue;
-		w->direct = is_direct(t, w);
-		if (w->direct ||
-		    !(w->pair->remote_changed || w->f.uidvalidity == 0))
+		if (!is_to_be_asked(t, w))
 			continue;
 		works[n] = w;
 		q[n++] = question(t, w);
@@ -326,6 +337,23 @@ ask(struct tour *t, struct err *e)
 	free(d);
 	free(q);
 	return rv;
+}
+
+static int
+ask(struct tour *t, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		t->works[i].direct =
+		    !t->works[i].left && is_direct(t, &t->works[i]);
+	if (ask_some(t, e) == -1)
+		return -1;
+	if (!any_vanished(t))
+		return 0;
+	for (i = 0; i < t->n; i++)
+		t->works[i].direct = false;
+	return ask_some(t, e);
 }
 
 int

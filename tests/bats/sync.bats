@@ -108,6 +108,30 @@ setup_file() {
 	assert_eq 2 "$(maildir_count md/Archive)"
 }
 
+@test "moved by another client to a new folder: the file moves" {
+	feed "$U" INBOX 3 100000
+	sync 0
+	feed "$U" Other 1 1000
+	there mailbox create -u "$U" New/Place
+	move_there INBOX 2 New/Place
+	sync 0 -vv
+	assert_eq 1 "$(grep -c 'BODY.PEEK\[\]' <<<"$stderr")" "of Other alone"
+	same
+	assert_eq 1 "$(maildir_count md/New/Place)"
+}
+
+@test "a new folder beside known ones is pulled without being listed first" {
+	feed "$U" INBOX 3 1000
+	sync 0
+	feed "$U" INBOX 1 1000
+	feed "$U" Other 20 1000
+	sync 0 -vv
+	! asked 'FETCH 1:.*UID FLAGS RFC822' || fail "$stderr"
+	same
+	sync 0 -p
+	assert_eq "" "$output"
+}
+
 @test "the state lost: nothing is copied, nothing doubled" {
 	feed "$U" INBOX 20 5000
 	FLAGS=S feed "$U" INBOX 5 3000
