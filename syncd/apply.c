@@ -54,8 +54,11 @@ tour_line(
 {
 	if (!t->pass->options->print && !t->pass->options->dry_run)
 		return;
-	printf("%s\t%s\t%s%c", what, folder, path,
-	    t->pass->options->nul ? '\0' : '\n');
+	printf("%s\t", what);
+	/* It is the server that names them. */
+	for (; *folder != '\0'; folder++)
+		putchar((unsigned char)*folder < ' ' ? '?' : *folder);
+	printf("\t%s%c", path, t->pass->options->nul ? '\0' : '\n');
 }
 
 void
@@ -63,6 +66,18 @@ tour_say(
     struct tour *t, const char *what, const struct work *w, const char *path)
 {
 	tour_line(t, what, w->f.remote, path);
+}
+
+void
+tour_say_file(struct tour *t, const char *what, const struct work *w,
+    const struct local_at *at)
+{
+	const char *folder = w->f.local;
+	char *path = mem_printf("%s/%s%s%s/%s", t->pass->sync->maildir, folder,
+	    *folder != '\0' ? "/" : "", at->in_new ? "new" : "cur", at->name);
+
+	tour_say(t, what, w, path);
+	free(path);
 }
 
 bool

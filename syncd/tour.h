@@ -73,7 +73,11 @@ void tour_complain(struct tour *, enum log_level, const struct err *);
  * code. */
 void tour_leave(struct tour *, struct work *, const struct err *);
 
-/* One event of -p, or line of -n: "new|flags|gone|moved", folder, path. */
+/* One event of -p: "new|flags|gone|moved", folder, the file's path. */
+void tour_say_file(struct tour *, const char *what, const struct work *,
+    const struct local_at *);
+
+/* One line of -n. */
 void tour_say(struct tour *, const char *what, const struct work *,
     const char *path_or_uid);
 void tour_line(

@@ -69,7 +69,7 @@ set_local(struct tour *t, struct work *w, struct item *it, struct err *e)
 		it->m.local.flags & ~it->p.local_flags, e);
 	if (rv == 1) {
 		t->pass->flagged++;
-		tour_say(t, "flags", w, at.name);
+		tour_say_file(t, "flags", w, &at);
 	}
 	return rv;
 }
@@ -318,6 +318,7 @@ take_move(struct tour *t, struct work *w, struct work *to,
 	bool known = to->f.uidvalidity == 0 ||
 	             m->to_uidvalidity == to->f.uidvalidity ||
 	             (to->asked && m->to_uidvalidity == to->diff.uidvalidity);
+	struct local_at at;
 	size_t i;
 
 	if (m->error != NULL)
@@ -334,8 +335,8 @@ take_move(struct tour *t, struct work *w, struct work *to,
 		it->settled = true;
 		it->to = NULL;
 		t->pass->moved++;
-		tour_say(t, "moved", to,
-		    local_file_name(&to->list, to->v[it->to_item].file).p);
+		local_at(&to->list, &to->list.v[to->v[it->to_item].file], &at);
+		tour_say_file(t, "moved", to, &at);
 	}
 	return 0;
 }
@@ -439,7 +440,8 @@ follow(struct tour *t, struct work *w, struct item *it, struct err *e)
 		t->pass->again = it->to->again = true;
 	it->settled = true;
 	t->pass->moved++;
-	tour_say(t, "moved", it->to, at.name);
+	if (rv == 1)
+		tour_say_file(t, "moved", it->to, &at);
 	it->to = NULL;
 	return 0;
 }
@@ -628,7 +630,7 @@ delete_here(struct tour *t, struct work *w, struct item *it, struct err *e)
 	else
 		rv = local_unlink(&w->md, &at, e);
 	if (rv == 1) {
-		tour_say(t, "gone", w, at.name);
+		tour_say_file(t, "gone", w, &at);
 		t->pass->deleted++;
 	}
 	return rv == -1 ? -1 : 0;
@@ -647,7 +649,7 @@ expire_here(struct tour *t, struct work *w, struct item *it, struct err *e)
 	local_at(&w->list, &w->list.v[it->file], &at);
 	rv = local_expire(&w->md, &at, e);
 	if (rv == 1) {
-		tour_say(t, "gone", w, at.name);
+		tour_say_file(t, "gone", w, &at);
 		t->pass->expired++;
 	} else
 		t->pass->again = w->again = true;

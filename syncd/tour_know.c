@@ -711,15 +711,17 @@ tell_orphans(struct tour *t)
 		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
 			struct work *w = &t->works[i];
 			struct item *it = &w->v[k];
+			struct err e;
 			char *name;
 
-			if (!is_new_here(it) || !it->m.placeholder ||
-			    t->pass->round > 0)
+			if (!is_new_here(it) || !it->m.placeholder)
 				continue;
 			name = tour_name(t, w->f.remote);
-			log_warn("warning: %s: %.*s is a placeholder of no "
-				 "message in this folder: not pushed",
+			(void)err_set(&e, ERR_NONE,
+			    "%s: %.*s is a placeholder of no message in this "
+			    "folder: not pushed",
 			    name, SPAN(local_file_name(&w->list, it->file)));
+			tour_complain(t, LOG_L_NORMAL, &e);
 			free(name);
 		}
 }

@@ -70,14 +70,15 @@ static int
 place(struct tour *t, struct work *w, const char *name, plan_flags f,
     struct err *e)
 {
-	char info[MAILDIR_NAME], path[2 * MAILDIR_NAME];
-	const char *at = info_of(f, info);
+	char info[MAILDIR_NAME];
+	const char *flags = info_of(f, info);
+	struct local_at at = {.in_new = flags == NULL};
 
-	if (maildir_place(&w->md, name, at, e) == -1)
+	if (maildir_place(&w->md, name, flags, e) == -1)
 		return -1;
-	snprintf(path, sizeof(path), "%s/%s%s", at != NULL ? "cur" : "new",
-	    name, at != NULL ? at : "");
-	tour_say(t, "new", w, path);
+	snprintf(
+	    at.name, sizeof(at.name), "%s%s", name, flags != NULL ? flags : "");
+	tour_say_file(t, "new", w, &at);
 	return 0;
 }
 
@@ -110,7 +111,6 @@ replace(struct pulling *p, struct arrival *a, struct err *e)
 {
 	struct work *w = a->work;
 	struct local_at at;
-	char path[2 * MAILDIR_NAME];
 	int rv;
 
 	local_at(&w->list, &w->list.v[a->item.file], &at);
@@ -120,9 +120,7 @@ replace(struct pulling *p, struct arrival *a, struct err *e)
 	if (rv != 1)
 		return rv;
 	a->replaced = true;
-	snprintf(
-	    path, sizeof(path), "%s/%s", at.in_new ? "new" : "cur", at.name);
-	tour_say(p->t, "new", w, path);
+	tour_say_file(p->t, "new", w, &at);
 	p->t->pass->pulled++;
 	return 0;
 }

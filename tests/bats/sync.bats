@@ -288,7 +288,7 @@ setup_file() {
 	diff before after
 	assert_eq 3 "$(count_there INBOX)"
 	sync 0 -p
-	assert_contains "$output" "new	INBOX	new/"
+	assert_contains "$output" "new	INBOX	$PWD/md/INBOX/new/"
 	same
 }
 

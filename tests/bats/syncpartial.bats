@@ -49,7 +49,7 @@ placeholders() {
 	rename_to "$1" md/INBOX/cur FS
 	name=$(ls md/INBOX/cur)
 	sync 0 -p -o 'max-size=50k'
-	assert_contains "$output" "new	INBOX	cur/$name"
+	assert_contains "$output" "new	INBOX	$PWD/md/INBOX/cur/$name"
 	assert_eq 0 "$(placeholders)"
 	same
 	assert_eq "$name" "$(ls md/INBOX/cur)" "its name stays"
@@ -303,7 +303,7 @@ placeholders() {
 	sqlite3 "$(find "$XDG_STATE_HOME" -name '*.db')" \
 		"UPDATE msg SET date = date - 518400; UPDATE folder SET due = due - 518400"
 	sync 0 -p -o 'max-age=25d'
-	assert_contains "$output" "gone	INBOX	2.old.h:2,S"
+	assert_contains "$output" "gone	INBOX	$PWD/md/INBOX/cur/2.old.h:2,S"
 	assert_eq 2 "$(maildir_count md/INBOX)"
 	sync 0 -p -o 'max-age=25d'
 	assert_eq "" "$output"

@@ -593,8 +593,15 @@ printed_lines() {
 	within 1500 grep -qE $'^moved\t' printed
 	expunge_there A 2
 	within 1500 grep -q $'^gone\tA\t' printed
+	# What a reader moves here is a move, too.
+	mv md/INBOX/new/* md/A/new/
+	within 1500 grep -q $'^moved\tA\t' printed
 	stops TERM
-	refute grep -v $'^[a-z]*\t[^\t]*\t[^\t]*$' printed
+	refute grep -v $'^[a-z]*\t[^\t]*\t/.*/md/[^\t]*$' printed
+	# What is new or has moved is where it says.
+	test -e "$(sed -n $'s/^moved\tA\t//p' printed)"
+	test -e "$(sed -n $'s/^moved\tINBOX\t//p' printed)"
+	cut -f 3 <printed | grep -q "^$PWD/md/A/cur/.*:2,S\$"
 	# Its reader has gone.
 	mkfifo pipe
 	head -n 1 <pipe >first 3>&- &
