@@ -113,9 +113,7 @@ other_build() {
 		doc/mailroom/LICENSE; do
 		assert_eq 644 "$(stat -c %a "$d/usr/share/$f")" "$f"
 	done
-	for f in system/fetchd@.service system/fetchd@.timer \
-		system/fetchd-watch@.service user/fetchd@.service \
-		user/fetchd@.timer user/fetchd-watch@.service \
+	for f in {system,user}/{fetchd,syncd}{@.service,@.timer,-watch@.service} \
 		{system,user}/sendq.{service,timer,path} \
 		{system,user}/sendq-watch.service; do
 		assert_eq 644 "$(stat -c %a "$d/usr/lib/systemd/$f")" "$f"

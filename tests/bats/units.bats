@@ -13,12 +13,14 @@ setup_file() {
 		PREFIX="$BATS_FILE_TMPDIR/usr"
 	# As installed under names that a user gives them.
 	for m in system user; do
-		for k in fetchd fetchd-watch; do
+		for k in {fetchd,syncd}{,-watch}; do
 			cp "$BATS_FILE_TMPDIR/usr/lib/systemd/$m/$k@.service" \
 				"$BATS_FILE_TMPDIR/usr/lib/systemd/$m/$k@work.service"
 		done
-		cp "$BATS_FILE_TMPDIR/usr/lib/systemd/$m/fetchd@.timer" \
-			"$BATS_FILE_TMPDIR/usr/lib/systemd/$m/fetchd@work.timer"
+		for k in fetchd syncd; do
+			cp "$BATS_FILE_TMPDIR/usr/lib/systemd/$m/$k@.timer" \
+				"$BATS_FILE_TMPDIR/usr/lib/systemd/$m/$k@work.timer"
+		done
 	done
 }
 
@@ -30,8 +32,8 @@ setup() {
 @test "systemd finds nothing wrong with the units" {
 	local unit
 	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR
-	for unit in fetchd@work.service fetchd@work.timer \
-		fetchd-watch@work.service sendq.service sendq.timer \
+	for unit in {fetchd,syncd}{@work.service,@work.timer,-watch@work.service} \
+		sendq.service sendq.timer \
 		sendq.path sendq-watch.service; do
 		run systemd-analyze verify --man=no "$UNITS/system/$unit"
 		assert_status 0
@@ -50,7 +52,7 @@ setup() {
 @test "the services are exposed by less than 2.0" {
 	local unit as
 	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR
-	for unit in {system,user}/{fetchd{,-watch}@work,sendq{,-watch}}.service; do
+	for unit in {system,user}/{{fetchd,syncd}{,-watch}@work,sendq{,-watch}}.service; do
 		as=--${unit%%/*}
 		# --threshold is in tenths; above it, the exit status is 1.
 		run systemd-analyze security "$as" --offline=true \
@@ -91,7 +93,7 @@ assert_allowed() {
 	done
 	# All units have the same filter.
 	filter=$(sed -n 's/^SystemCallFilter=//p' "$UNITS/user/fetchd@.service")
-	for unit in "$UNITS"/{system,user}/{fetchd{,-watch}@,sendq{,-watch}}.service; do
+	for unit in "$UNITS"/{system,user}/{{fetchd,syncd}{,-watch}@,sendq{,-watch}}.service; do
 		assert_eq "$filter" \
 			"$(sed -n 's/^SystemCallFilter=//p' "$unit")" "$unit" ||
 			return
@@ -157,6 +159,39 @@ traced() {
 	assert_eq 1 "$(maildir_count "$HOME/failed")" reports
 	assert_allowed landlock_restrict_self sendmsg clone fsync execve \
 		inotify_add_watch flock
+}
+
+@test "the services allow every system call of syncd" {
+	local syncd=$BUILD/syncd there
+	start_dovecot
+	feed u INBOX 3 1000
+	feed u Lists/x 2 1000
+	printf 'pw' >"$HOME/pw"
+	chmod 600 "$HOME/pw"
+	set -- -o "password-command=cat $HOME/pw" -o "tls-ca=$CA" \
+		"imaps://u@localhost:$IMAPS_PORT" "$HOME/md"
+	traced "$syncd" "$@"
+	assert_status 0
+	# New, seen, moved, gone, and a folder, all found while it watches.
+	set -- -o "poll=1s" "$@"
+	traced timeout 4 sh -c '
+		(	sleep 1.5
+			mkdir -p "$HOME/md/mine/tmp" "$HOME/md/mine/cur" "$HOME/md/mine/new"
+			echo "Subject: x" >"$HOME/md/mine/new/1.x.h"
+			for f in "$HOME"/md/INBOX/new/*; do
+				mv "$f" "$HOME/md/INBOX/cur/${f##*/}:2,S"
+			done
+			set -- "$HOME"/md/INBOX/cur/*
+			mv "$1" "$HOME/md/Lists/x/cur"
+			rm "$2") &
+		exec "$@"' sh "$syncd" -w "$@"
+	assert_status 124
+	there=$MAILROOT/u
+	assert_eq 1 "$(maildir_count "$there")"
+	assert_eq 3 "$(maildir_count "$there/.Lists.x")"
+	assert_eq 1 "$(maildir_count "$there/.mine")"
+	assert_allowed landlock_restrict_self sendmsg clone fsync execve \
+		inotify_add_watch
 }
 
 @test "a credential is the password, as LoadCredential= passes it" {
@@ -300,11 +335,11 @@ run_unit() {
 	feed u INBOX 2 500
 	mkdir "$HOME/units" "$HOME/bin" "$HOME/.config" "$HOME/.config/mailroom"
 	mkdir -m 1777 "$BATS_TEST_TMPDIR/open"
-	cp "$u/bin/fetchd" "$HOME/bin"
+	cp "$u"/bin/{fetchd,syncd} "$HOME/bin"
 	cp "$CA" "$HOME/ca.pem"
 	echo pw >"$HOME/pw"
 	chmod 600 "$HOME/pw"
-	put_services fetchd@.service fetchd-watch@.service
+	put_services {fetchd,syncd}{,-watch}@.service
 	cat >"$HOME/.config/mailroom/config" <<-END
 		account work
 		    user             u
@@ -316,6 +351,8 @@ run_unit() {
 		    filter           sed s/^Subject/X-Subject/
 		    deliver          pipe ~/bin/look
 		    deliver          maildir ~/in
+		sync work
+		    maildir          ~/mail
 		account kept
 		    user             u
 		    credential       password
@@ -392,6 +429,22 @@ run_unit() {
 	inside systemctl --user stop fetchd-watch@work.service
 	run inside systemctl --user show -p Result fetchd-watch@work.service
 	assert_eq Result=success "$output"
+
+	run_unit syncd@work.service
+	assert_eq 2 "$(maildir_count "$HOME/mail/INBOX")" messages
+	run_unit syncd-watch@work.service
+	# shellcheck disable=SC2016 # expanded by the shell that runs it
+	inside sh -c 'cd /srv/mail/INBOX && f=$(find cur new -type f | head -n 1)
+		b=${f#*/} && mv "$f" "cur/${b%:*}:2,FS"'
+	for _ in {1..100}; do
+		! find "$MAILROOT/u/cur" -name '*:2,FS' | grep -q . || break
+		sleep 0.1
+	done
+	assert_eq 1 "$(find "$MAILROOT/u/cur" -name '*:2,FS' | wc -l)" flagged
+	inside systemctl --user stop syncd-watch@work.service
+	run inside systemctl --user show -p Result syncd-watch@work.service
+	assert_eq Result=success "$output"
+	assert_eq "" "$(<"$HOME/said")"
 }
 
 # N: waits until bob has got that many messages, 10 s at most.
