@@ -150,7 +150,8 @@ RUN =	BUILD=$(abspath $(B)) SANITIZED='$(SAN)' tests/run
 
 demo:
 	@tests/deps demo
-	@$(MAKE) -s $(MAKE_JOBS) $(B)/fetchd $(B)/sendq $(B)/tests/servers/mkmail
+	@$(MAKE) -s $(MAKE_JOBS) $(B)/fetchd $(B)/sendq $(B)/syncd \
+	    $(B)/tests/servers/mkmail
 	@BUILD=$(abspath $(B)) tests/demo/run
 
 check:

@@ -18,7 +18,11 @@ setup() {
 	assert_status 0
 	assert_contains "$output" '$ fetchd inbox'
 	assert_contains "$output" "= 40 messages, each there once, byte for byte"
+	assert_contains "$output" '$ syncd -n laptop'
+	assert_contains "$output" "= both have the same 45 messages, flags and bytes"
+	assert_contains "$output" "is missing or empty, and had mail"
 	assert_contains "$output" '$ sendq -i -t <~/letter'
+	assert_contains "$output" "Subject: Re: Tea"
 	assert_contains "$output" " sent ada@example.org bob@example.net 250 "
 	assert_contains "$output" "All as it should be."
 	assert_eq "" "$(find "$TMPDIR" -mindepth 1)" "left behind"
@@ -29,7 +33,7 @@ other_build() {
 	mkdir -p "$1/tests" "$1/servers" "$BUILD/pkg"
 	ln -s "$BUILD/tests/servers" "$1/tests/servers"
 	ln -s "$CERTS" "$1/servers/certs"
-	ln -s "$BUILD/pkg" "$BUILD/fetchd" "$BUILD/sendq" "$1"
+	ln -s "$BUILD/pkg" "$BUILD/fetchd" "$BUILD/sendq" "$BUILD/syncd" "$1"
 }
 
 # What the demo says is checked by it: a fetchd that does nothing, or loses one
@@ -81,6 +85,20 @@ other_build() {
 	assert_eq "" "$(find "$TMPDIR" -mindepth 1)" "left behind"
 }
 
+@test "the demo fails when syncd does" {
+	local b=$BATS_TEST_TMPDIR/build
+	other_build "$b"
+	rm "$b/syncd"
+	# It does not carry flags.
+	printf '#!/bin/sh\nexec "%s/syncd" -o "pull=new gone" "$@"\n' "$BUILD" \
+		>"$b/syncd"
+	chmod 755 "$b/syncd"
+	BUILD=$b run "$ROOT/tests/demo/run" </dev/null
+	assert_status 1
+	assert_contains "$output" "demo: FAILED: the two are not the same"
+	assert_eq "" "$(find "$TMPDIR" -mindepth 1)" "left behind"
+}
+
 @test "the demo can do without root" {
 	local d=$BATS_TEST_TMPDIR/copy
 	[ "$(id -u)" -eq 0 ] || skip "is shown by the others"
@@ -88,7 +106,7 @@ other_build() {
 	cp -rL "$ROOT/tests/demo" "$ROOT/tests/servers" "$d/tests"
 	cp -rL "$BUILD/tests/servers" "$d/build/tests"
 	cp -rL "$CERTS" "$d/build/servers"
-	cp -L "$BUILD/fetchd" "$BUILD/sendq" "$d/build"
+	cp -L "$BUILD/fetchd" "$BUILD/sendq" "$BUILD/syncd" "$d/build"
 	chown -R nobody "$d" "$TMPDIR"
 	BUILD=$d/build run setpriv --reuid=nobody \
 		--regid="$(id -g nobody)" --clear-groups \
@@ -107,8 +125,11 @@ other_build() {
 	assert_status 0
 	run "$d/usr/bin/sendq" --version
 	assert_status 0
+	run "$d/usr/bin/syncd" --version
+	assert_status 0
 	for f in man/man1/fetchd.1 man/man5/mailroom.conf.5 \
 		man/man1/sendq.1 man/man5/sendq.spool.5 \
+		man/man1/syncd.1 man/man5/syncd.state.5 \
 		man/man7/mailroom.7 doc/mailroom/README.md \
 		doc/mailroom/LICENSE; do
 		assert_eq 644 "$(stat -c %a "$d/usr/share/$f")" "$f"
