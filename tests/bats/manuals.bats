@@ -34,7 +34,7 @@ show_spool() {
 
 @test "every option of the tools is in their manuals" {
 	local tool option
-	for tool in fetchd sendq; do
+	for tool in fetchd sendq syncd; do
 		for option in $("$BUILD/$tool" --help | grep -oE -- '--[a-z-]{2,}' |
 			sort -u); do
 			grep -qE -- "(Fl |, )-${option#--}( |$)" \
