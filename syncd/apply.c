@@ -222,7 +222,7 @@ work_clear(struct work *w)
 	free(w->f.remote);
 	free(w->f.local);
 	free(w->f.mailboxid);
-	free(w->f.limits);
+	free(w->f.terms);
 	maildir_close(&w->md);
 	local_list_clear(&w->list);
 	local_keywords_clear(&w->kw);
@@ -245,18 +245,18 @@ tour_clear(struct tour *t)
 	state_folders_free(t->bases, t->n_bases);
 }
 
-/* The limits that its messages were judged by, and when the next of them gets
+/* The terms that its messages were judged by, and when the next of them gets
  * too old: with none of the flags that would keep it. */
 static int
-remember_limits(struct tour *t, struct work *w, struct err *e)
+remember_terms(struct tour *t, struct work *w, struct err *e)
 {
 	const struct sync *y = t->pass->sync;
 	struct state_folder *f = &w->f;
 	int64_t date = 0;
 
 	if (!w->failed) {
-		free(f->limits);
-		f->limits = y->limits != NULL ? mem_strdup(y->limits) : NULL;
+		free(f->terms);
+		f->terms = y->terms != NULL ? mem_strdup(y->terms) : NULL;
 	}
 	if (y->max_age > 0 &&
 	    state_oldest(t->pass->state, f->id, PLAN_FLAGGED,
@@ -294,7 +294,7 @@ remember_folder(struct tour *t, struct work *w, struct err *e)
 		f->uidnext = settled > 0 ? settled : 1;
 	f->cur_mtime = w->again ? 0 : w->list.cur_mtime;
 	f->new_mtime = w->again ? 0 : w->list.new_mtime;
-	if (remember_limits(t, w, e) == -1)
+	if (remember_terms(t, w, e) == -1)
 		return -1;
 	return state_folder_put(t->pass->state, f, e);
 }

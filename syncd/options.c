@@ -315,14 +315,28 @@ parse_max_messages(void *target, const struct conf *c,
 	return parse_keep(y, l, e);
 }
 
-/* The limits in one text, by which a change of them is seen. */
 static void
-set_limits(struct sync *y)
+put_way(struct buf *b, const char *name, const struct plan_way *w)
+{
+	if (w->new && w->flags && w->gone && w->expunge)
+		return;
+	buf_printf(b, " %s%s%s%s%s", name, w->new ? "" : " new",
+	    w->flags ? "" : " flags", w->gone ? "" : " gone",
+	    w->expunge ? "" : " expunge");
+}
+
+/* All that keeps something from being here or there. */
+static void
+set_terms(struct sync *y)
 {
 	const struct plan_options *p = &y->plan;
 	struct buf b;
 
-	buf_init(&b, 200);
+	y->limited = p->max_size > 0 || p->headers_only || y->max_age > 0 ||
+	             y->max_messages > 0;
+	buf_init(&b, 300);
+	put_way(&b, "pull no", &p->to_local);
+	put_way(&b, "push no", &p->to_remote);
 	if (p->max_size > 0)
 		buf_printf(&b, " size %ju%s", (uintmax_t)p->max_size,
 		    p->placeholders ? "" : " skip");
@@ -335,7 +349,7 @@ set_limits(struct sync *y)
 	if (p->keep_unread)
 		buf_puts(&b, " unread");
 	if (b.len > 0)
-		y->limits = mem_strdup(buf_cstr(&b) + 1);
+		y->terms = mem_strdup(buf_cstr(&b) + 1);
 	buf_clear(&b);
 }
 
@@ -395,7 +409,7 @@ sync_clear(struct sync *y)
 	}
 	free(y->renames);
 	free(y->trash);
-	free(y->limits);
+	free(y->terms);
 	free(y->state);
 }
 
@@ -421,7 +435,7 @@ check_sync(struct conf *c, const struct conf_section *s, struct sync *y)
 		    c, s, "no user: add 'user NAME' or 'address ADDRESS'");
 	if (y->folders.n == 0)
 		words_add(&y->folders, "*");
-	set_limits(y);
+	set_terms(y);
 }
 
 static void

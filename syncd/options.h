@@ -37,8 +37,10 @@ struct sync {
 	                           * headers-only, keep-unread */
 	int64_t max_age;          /* seconds; 0: no limit */
 	uint64_t max_messages;    /* 0: no limit */
-	char *limits; /* owned: these limits, in one text; NULL: there are none;
-	               * another text than last time: judge all anew */
+	bool limited; /* by max_age, max_messages, max-size or headers-only */
+	char *terms;  /* owned: pull, push, expunge and the limits in one text;
+	               * NULL: all travels; another text than last time: what
+	               * was let be is to be judged anew */
 	bool create_local, create_remote;
 	bool remove_local, remove_remote;
 	char *trash; /* owned; a remote folder's name; NULL */

@@ -39,7 +39,7 @@ static const char *const migrations[] = {
     "CREATE INDEX msg_placing ON msg (placing) WHERE placing = 1;"
     "CREATE TABLE self (tag INTEGER NOT NULL);"
     "INSERT INTO self VALUES (abs(random()) % 4294967296);",
-    "ALTER TABLE folder ADD COLUMN limits TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE folder ADD COLUMN terms TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE folder ADD COLUMN due INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE msg ADD COLUMN date INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE self ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;",
@@ -79,7 +79,7 @@ static const char *const sql[Q_N] = {
     [Q_TURN] = "SELECT turn FROM self",
     [Q_TURN_SET] = "UPDATE self SET turn = ?1",
     [Q_FOLDERS] = "SELECT id, remote, local, mailboxid, uidvalidity, uidnext,"
-		  " modseq, messages, cur_mtime, new_mtime, limits, due"
+		  " modseq, messages, cur_mtime, new_mtime, terms, due"
 		  " FROM folder"
 		  " ORDER BY id",
     [Q_FOLDER_ADD] = "INSERT INTO folder (remote, local) VALUES (?1, ?2)"
@@ -90,10 +90,10 @@ static const char *const sql[Q_N] = {
 		      " AND (remote, local, mailboxid) IS NOT (?2, ?3, ?4)",
     [Q_FOLDER_SET] = "UPDATE folder SET uidvalidity = ?2, uidnext = ?3,"
 		     " modseq = ?4, messages = ?5, cur_mtime = ?6,"
-		     " new_mtime = ?7, limits = ?8, due = ?9"
+		     " new_mtime = ?7, terms = ?8, due = ?9"
 		     " WHERE id = ?1"
 		     " AND (uidvalidity, uidnext, modseq, messages,"
-		     " cur_mtime, new_mtime, limits, due)"
+		     " cur_mtime, new_mtime, terms, due)"
 		     " IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [Q_FOLDER_DROP] = "DELETE FROM folder WHERE id = ?1",
     [Q_MSG_DROP] = "DELETE FROM msg WHERE folder = ?1",
@@ -239,7 +239,7 @@ get_folder(struct query *q)
 	    .messages = (uint64_t)query_get_int(q, 7),
 	    .cur_mtime = query_get_int(q, 8),
 	    .new_mtime = query_get_int(q, 9),
-	    .limits = text_or_null(q, 10),
+	    .terms = text_or_null(q, 10),
 	    .due = query_get_int(q, 11)};
 }
 
@@ -275,7 +275,7 @@ state_folders_free(struct state_folder *v, size_t n)
 		free(v[i].remote);
 		free(v[i].local);
 		free(v[i].mailboxid);
-		free(v[i].limits);
+		free(v[i].terms);
 	}
 	free(v);
 }
@@ -318,7 +318,7 @@ state_folder_put(struct state *s, struct state_folder *f, struct err *e)
 	query_int(q, 5, (int64_t)f->messages);
 	query_int(q, 6, f->cur_mtime);
 	query_int(q, 7, f->new_mtime);
-	query_text(q, 8, span_of(f->limits));
+	query_text(q, 8, span_of(f->terms));
 	query_int(q, 9, f->due);
 	return query_run(q, e);
 }

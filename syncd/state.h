@@ -32,9 +32,9 @@ struct state_folder {
 	uint64_t modseq;      /* 0: none */
 	uint64_t messages;    /* on the server, when all was settled */
 	int64_t cur_mtime, new_mtime; /* ns; 0: look whatever it is now */
-	char *limits; /* owned: those that its messages were judged by, as
-	               * text; NULL: none */
-	int64_t due;  /* when the next message gets too old, in seconds; 0:
+	char *terms; /* owned: those that its messages were judged by, see
+	              * struct sync; NULL: none */
+	int64_t due; /* when the next message gets too old, in seconds; 0:
 	               * none will */
 };
 

@@ -43,7 +43,7 @@ struct work {
 	size_t old_from;         /* of v: from here on such as are remembered,
 	                          * by rising uid */
 	uint32_t first;          /* where the window begins, see plan_first() */
-	bool anew;               /* the limits are not those of the last time */
+	bool anew;               /* the terms are not those of the last time */
 	bool failed;             /* not all that was to come came */
 	bool asked;
 	bool direct; /* whatever is there is new: pulled without a look */

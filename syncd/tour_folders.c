@@ -169,7 +169,7 @@ all_here(struct tour *t, const struct folders_pair *p, struct err *e)
 	command = tour_let_through(t, p->name);
 	(void)err_code(e, ERR_LOCAL, EX_DATAERR,
 	    "%ju of its messages are on the server only, by max-size, max-age "
-	    "or max-messages.  If they are to go: %s",
+	    "or max-messages.  If it is meant so: %s",
 	    (uintmax_t)out, command);
 	free(command);
 	return 1;

@@ -296,7 +296,7 @@ find_limited(struct tour *t, struct work *w, struct uidset *touched,
 
 	if (y->max_messages > 0)
 		rv = find_first(t, w, new, e);
-	if (rv == -1 || (!w->anew && y->limits == NULL))
+	if (rv == -1 || (!w->anew && !y->limited))
 		return rv;
 	state_walk(t->pass->state, w->f.id);
 	while ((rv = state_walk_next(t->pass->state, &m, e)) == 1) {

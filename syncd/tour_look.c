@@ -79,12 +79,12 @@ survey(struct tour *t, struct err *e)
 
 /* --- a work for each that has changed ------------------------------------------ */
 
-/* Other limits than those that it was judged by. */
+/* Other terms than those that it was judged by. */
 static bool
-other_limits(const struct tour *t, const struct folders_pair *p)
+other_terms(const struct tour *t, const struct folders_pair *p)
 {
-	const char *now = t->pass->sync->limits;
-	const char *then = p->base != NULL ? p->base->limits : NULL;
+	const char *now = t->pass->sync->terms;
+	const char *then = p->base != NULL ? p->base->terms : NULL;
 
 	return strcmp(now != NULL ? now : "", then != NULL ? then : "") != 0;
 }
@@ -101,7 +101,7 @@ is_work(const struct tour *t, const struct folders_pair *p)
 	switch (p->op) {
 	case FOLDERS_SYNC:
 		return p->remote_changed || p->local_changed ||
-		       other_limits(t, p) || is_due(t, p);
+		       other_terms(t, p) || is_due(t, p);
 	case FOLDERS_CREATE_LOCAL:
 	case FOLDERS_CREATE_REMOTE:
 	case FOLDERS_RENAME_LOCAL:
@@ -132,7 +132,7 @@ fill_folder(struct work *w, const struct folders_pair *p)
 	}
 	w->f.remote = mem_strdup(p->name);
 	w->f.local = mem_strdup(p->path);
-	w->f.limits = copy_or_null(w->f.limits);
+	w->f.terms = copy_or_null(w->f.terms);
 	w->f.mailboxid = copy_or_null(p->remote != NULL ? p->remote->mailboxid
 				      : p->base != NULL ? p->base->mailboxid
 							: NULL);
@@ -207,8 +207,8 @@ make_works(struct tour *t, struct err *e)
 		if (!is_work(t, &t->pairs[i]) || !tour_chosen(t, &t->pairs[i]))
 			continue;
 		w = &t->works[t->n++];
-		*w = (struct work){.pair = &t->pairs[i],
-		    .anew = other_limits(t, &t->pairs[i])};
+		*w = (struct work){
+		    .pair = &t->pairs[i], .anew = other_terms(t, &t->pairs[i])};
 		uidset_init(&w->known);
 		w->md.tmp = w->md.new = w->md.cur = -1;
 		fill_folder(w, &t->pairs[i]);
@@ -245,10 +245,12 @@ open_works(struct tour *t, struct err *e)
 static bool
 is_direct(const struct tour *t, const struct work *w)
 {
+	const struct sync *y = t->pass->sync;
+
 	return w->f.uidvalidity == 0 && w->empty && w->pair->remote != NULL &&
 	       w->pair->remote->has_status &&
-	       w->pair->remote->uidvalidity != 0 &&
-	       t->pass->sync->limits == NULL && !t->pass->options->dry_run;
+	       w->pair->remote->uidvalidity != 0 && !y->limited &&
+	       y->plan.to_local.new && !t->pass->options->dry_run;
 }
 
 /* Whether something may have gone to another folder. */
@@ -277,8 +279,8 @@ question(struct tour *t, struct work *w)
 	    .keywords = tour_keywords(t, w),
 	    .sizes = true,
 	    .emailids = true,
-	    .dates = t->pass->sync->limits != NULL,
-	    .full = fresh};
+	    .dates = t->pass->sync->limited,
+	    .full = fresh || w->anew};
 }
 
 static int
@@ -306,7 +308,7 @@ is_to_be_asked(const struct tour *t, const struct work *w)
 	if (w->left || w->asked || w->direct ||
 	    (t->pass->options->dry_run && w->pair->op == FOLDERS_CREATE_REMOTE))
 		return false;
-	return w->pair->remote_changed || w->f.uidvalidity == 0;
+	return w->pair->remote_changed || w->anew || w->f.uidvalidity == 0;
 }
 
 static int

@@ -116,7 +116,7 @@ on_done(void *arg, const struct remote_append *a, const struct err *why,
 	it->uid = a->uid;
 	it->m.date = a->date;
 	/* It may be outside of the window, and has to go then. */
-	if (p->t->pass->sync->limits != NULL)
+	if (p->t->pass->sync->limited)
 		p->t->pass->again = true;
 	if (w->f.uidvalidity == 0)
 		w->f.uidvalidity = a->uidvalidity;

@@ -72,14 +72,14 @@ test_folders(struct state **s)
 	f.messages = 3;
 	f.cur_mtime = 1764104000123456789;
 	f.new_mtime = 5;
-	f.limits = (char *)(uintptr_t) "age 30";
+	f.terms = (char *)(uintptr_t) "age 30";
 	f.due = 1764104000;
 	is_int(state_folder_put(*s, &f, &e), 0, "and changed");
 	*s = reopen(*s);
 	is_int(state_folders(*s, &list, &n, &e), 0, "listed");
 	ok(n == 1 && strcmp(list->remote, "A/B") == 0 &&
 		strcmp(list->mailboxid, "F1") == 0 &&
-		strcmp(list->limits, "age 30") == 0 && list->due == f.due &&
+		strcmp(list->terms, "age 30") == 0 && list->due == f.due &&
 		list->uidvalidity == f.uidvalidity &&
 		list->uidnext == f.uidnext && list->modseq == f.modseq &&
 		list->messages == 3 && list->cur_mtime == f.cur_mtime &&
@@ -299,7 +299,7 @@ test_first_version(void)
 		m.date == 0 && span_eq(m.name, "seven"),
 	    "a message");
 	state_folders(s, &list, &n, &e);
-	ok(n == 1 && list->limits == NULL && list->due == 0, "a folder");
+	ok(n == 1 && list->terms == NULL && list->due == 0, "a folder");
 	state_folders_free(list, n);
 	state_close(s);
 	unlink(path);

@@ -136,7 +136,7 @@ test_limits(void)
 	const struct sync *y = with("");
 
 	ok(y->plan.max_size == 0 && !y->plan.headers_only && y->max_age == 0 &&
-		y->max_messages == 0 && y->limits == NULL,
+		y->max_messages == 0 && y->terms == NULL,
 	    "no limit by default");
 	y = with("max-size 5M");
 	ok(y->plan.max_size == 5 << 20 && y->plan.placeholders, "max-size");
@@ -146,12 +146,16 @@ test_limits(void)
 	y = with("max-size 5M skip");
 	ok(y->plan.max_size == 5 << 20 && !y->plan.placeholders,
 	    "max-size skip");
-	is_str(y->limits, "size 5242880 skip", "the limits as a text");
+	is_str(y->terms, "size 5242880 skip", "the limits as a text");
 	y = with("headers-only");
-	ok(y->plan.headers_only, "headers-only");
-	is_str(y->limits, "headers", "... as a text");
+	ok(y->plan.headers_only && y->limited, "headers-only");
+	is_str(y->terms, "headers", "... as a text");
 	y = with("headers-only no");
-	ok(!y->plan.headers_only && y->limits == NULL, "headers-only no");
+	ok(!y->plan.headers_only && y->terms == NULL, "headers-only no");
+	y = with("pull new gone\n push none\n expunge local");
+	is_str(y->terms, "pull no flags push no new flags gone expunge",
+	    "what may not travel, as a text");
+	ok(!y->limited, "... which is no limit");
 	y = with("max-age 2w");
 	ok(y->max_age == 14 * 86400 && !y->plan.keep_unread, "max-age");
 	y = with("max-age 90d keep-unread");
@@ -164,7 +168,7 @@ test_limits(void)
 	ok(y->max_messages == 500 && y->plan.keep_unread &&
 		y->max_age == 30 * 86400 && y->plan.max_size == 1024,
 	    "all together");
-	is_str(y->limits, "size 1024 headers age 2592000 messages 500 unread",
+	is_str(y->terms, "size 1024 headers age 2592000 messages 500 unread",
 	    "... as a text");
 }
 
