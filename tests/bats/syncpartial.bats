@@ -145,10 +145,10 @@ placeholders() {
 	assert_eq 5 "$(maildir_count md/INBOX)"
 	assert_eq 3 "$(placeholders)"
 	# in another folder, and nobody knows from where
-	set -- $(grep -lE '^X-Syncd-Placeholder' md/INBOX/*/*)
+	file=$(grep -lE '^X-Syncd-Placeholder' md/INBOX/*/* | head -n 1)
 	rm -r "$XDG_STATE_HOME/mailroom/syncd"
-	cp "$1" md/Archive/cur/1.orphan.h:2,S
-	rm "$1"
+	cp "$file" md/Archive/cur/1.orphan.h:2,S
+	rm "$file"
 	sync 0 -o 'max-size=50k'
 	assert_contains "$stderr" "1.orphan.h:2,S is a placeholder of no message"
 	assert_eq 1 "$(count_there Archive)"
