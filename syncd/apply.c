@@ -387,6 +387,8 @@ apply_pass(struct pass *p, struct err *e)
 	if (rv == 0)
 		rv = tour_look(&t, e);
 	if (rv == 0)
+		rv = tour_pushed(&t, e);
+	if (rv == 0)
 		rv = tour_judge(&t, e);
 	if (rv == 0)
 		rv = tour_know(&t, e);

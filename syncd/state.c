@@ -43,6 +43,10 @@ static const char *const migrations[] = {
     "ALTER TABLE folder ADD COLUMN due INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE msg ADD COLUMN date INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE self ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;",
+    "CREATE TABLE push ("
+    " folder INTEGER NOT NULL, name TEXT NOT NULL,"
+    " flags INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " digest BLOB NOT NULL, PRIMARY KEY (folder, name)) WITHOUT ROWID;",
 };
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -68,6 +72,9 @@ enum {
 	Q_UIDS,
 	Q_PLACING_NEXT,
 	Q_PLACED,
+	Q_PUSH_PUT,
+	Q_PUSH_DONE,
+	Q_PUSHES,
 	Q_N
 };
 
@@ -119,6 +126,12 @@ static const char *const sql[Q_N] = {
 			   " AND (folder, uid) > (?1, ?2)"
 			   " ORDER BY folder, uid LIMIT 1",
     [Q_PLACED] = "UPDATE msg SET placing = 0 WHERE placing = 1",
+    [Q_PUSH_PUT] = "INSERT OR REPLACE INTO push"
+		   " (folder, name, flags, size, digest)"
+		   " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [Q_PUSH_DONE] = "DELETE FROM push WHERE folder = ?1 AND name = ?2",
+    [Q_PUSHES] = "SELECT folder, name, flags, size, digest FROM push"
+		 " ORDER BY folder, name",
 };
 
 struct state {
@@ -559,4 +572,49 @@ state_placed(struct state *s, struct err *e)
 {
 	let_go(s);
 	return query_run(s->q[Q_PLACED], e);
+}
+
+/* --- pushes ----------------------------------------------------------------- */
+
+int
+state_push_put(struct state *s, const struct state_push *p, struct err *e)
+{
+	struct query *q = s->q[Q_PUSH_PUT];
+
+	query_int(q, 1, p->folder);
+	query_text(q, 2, p->name);
+	query_int(q, 3, (int64_t)p->flags);
+	query_int(q, 4, (int64_t)p->size);
+	query_blob(q, 5, span_bytes(p->digest, sizeof(p->digest)));
+	return query_run(q, e);
+}
+
+int
+state_push_done(
+    struct state *s, int64_t folder, struct span name, struct err *e)
+{
+	struct query *q = s->q[Q_PUSH_DONE];
+
+	query_int(q, 1, folder);
+	query_text(q, 2, name);
+	return query_run(q, e);
+}
+
+int
+state_push_next(struct state *s, struct state_push *p, struct err *e)
+{
+	struct query *q = s->q[Q_PUSHES];
+	struct span digest;
+	int rv = query_step(q, e);
+
+	if (rv != 1)
+		return rv;
+	*p = (struct state_push){.folder = query_get_int(q, 0),
+	    .name = query_get_text(q, 1),
+	    .flags = (plan_flags)query_get_int(q, 2),
+	    .size = (uint64_t)query_get_int(q, 3)};
+	digest = query_get_text(q, 4);
+	if (digest.n == sizeof(p->digest))
+		memcpy(p->digest, digest.p, sizeof(p->digest));
+	return 1;
 }

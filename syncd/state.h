@@ -112,4 +112,19 @@ int state_placing_next(struct state *, int64_t *folder, uint32_t *uid,
 /* All of them are in their place. */
 int state_placed(struct state *, struct err *);
 
+/* --- pushes under way (section 6.4) --------------------------------------- */
+/* A file that is being sent: what the server may have of it already. */
+struct state_push {
+	int64_t folder;
+	struct span name; /* unique part; borrowed, until the next call */
+	plan_flags flags;
+	uint64_t size;            /* with CRLFs */
+	unsigned char digest[16]; /* local_identity()'s */
+};
+int state_push_put(struct state *, const struct state_push *, struct err *);
+int state_push_done(
+    struct state *, int64_t folder, struct span name, struct err *);
+/* One after the other, until 0; nothing else meanwhile. */
+int state_push_next(struct state *, struct state_push *, struct err *);
+
 #endif

@@ -127,6 +127,8 @@ int tour_restore(struct tour *, struct err *);
 int tour_turn(struct tour *, struct err *);
 
 int tour_look(struct tour *, struct err *);
+/* What was being pushed when the last run ended gets its rows. */
+int tour_pushed(struct tour *, struct err *);
 int tour_judge(struct tour *, struct err *);
 /* What is new on one side and is the same as something on the other. */
 int tour_know(struct tour *, struct err *);

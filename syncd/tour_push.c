@@ -1,7 +1,7 @@
 /*
- * Pushing: files become messages on the server.  What the server has accepted
- * and we did not hear of is recognised by the next pass, before anything is
- * sent again: so nothing need be written down beforehand.
+ * Pushing: files become messages on the server.  What is to be sent is written
+ * down beforehand, so that what the server has accepted, and we did not hear of,
+ * is recognised by the next pass (tour_pushed).
  */
 
 #include <sys/stat.h>
@@ -20,6 +20,7 @@ struct pushing {
 	struct tour *t;
 	struct work **works; /* owned; by cookie */
 	size_t *items;       /* owned; likewise */
+	size_t n, announced; /* those below are written down as under way */
 	size_t uncommitted;
 	bool begun;
 };
@@ -31,25 +32,12 @@ item_of(struct pushing *p, const struct remote_append *a)
 }
 
 static int
-on_open(void *arg, const struct remote_append *a, int *fd_r, struct err *e)
+begin(struct pushing *p, struct err *e)
 {
-	struct pushing *p = arg;
-	struct work *w = p->works[a->cookie];
-	struct item *it = item_of(p, a);
-	struct local_at at;
-	bool unused;
-	int rv;
-
-	local_at(&w->list, &w->list.v[it->file], &at);
-	rv = local_open(&w->md, &at, fd_r, e);
-	if (rv != 1)
-		return rv;
-	if (!it->has_digest &&
-	    local_identity(*fd_r, &it->size, it->digest, &unused, e) == -1) {
-		close(*fd_r);
-		return -1;
-	}
-	return 1;
+	if (p->begun)
+		return 0;
+	p->begun = true;
+	return state_begin(p->t->pass->state, e);
 }
 
 static int
@@ -63,16 +51,72 @@ commit(struct pushing *p, struct err *e)
 }
 
 static int
+announce_one(struct pushing *p, struct work *w, struct item *it, struct err *e)
+{
+	struct state_push s = {.folder = w->f.id,
+	    .name = local_file_unique(&w->list, it->file),
+	    .flags = it->p.remote_flags};
+	struct local_at at;
+	bool unused;
+	int fd, rv;
+
+	local_at(&w->list, &w->list.v[it->file], &at);
+	rv = it->has_digest ? 1 : local_open(&w->md, &at, &fd, e);
+	if (rv != 1)
+		return rv; /* gone: it will not be sent either */
+	if (!it->has_digest) {
+		rv = local_identity(fd, &it->size, it->digest, &unused, e);
+		close(fd);
+		if (rv == -1)
+			return -1;
+	}
+	it->has_digest = true;
+	s.size = it->size;
+	memcpy(s.digest, it->digest, sizeof(s.digest));
+	return state_push_put(p->t->pass->state, &s, e);
+}
+
+/* What is to be sent next is written down before. */
+static int
+announce(struct pushing *p, struct err *e)
+{
+	size_t end = p->n - p->announced < COMMIT_EVERY
+	                 ? p->n
+	                 : p->announced + COMMIT_EVERY;
+
+	if (begin(p, e) == -1)
+		return -1;
+	for (; p->announced < end; p->announced++)
+		if (announce_one(p, p->works[p->announced],
+			&p->works[p->announced]->v[p->items[p->announced]],
+			e) == -1)
+			return -1;
+	return commit(p, e);
+}
+
+static int
+on_open(void *arg, const struct remote_append *a, int *fd_r, struct err *e)
+{
+	struct pushing *p = arg;
+	struct work *w = p->works[a->cookie];
+	struct local_at at;
+
+	while (p->announced <= a->cookie)
+		if (announce(p, e) == -1)
+			return -1;
+	local_at(&w->list, &w->list.v[item_of(p, a)->file], &at);
+	return local_open(&w->md, &at, fd_r, e);
+}
+
+static int
 remember(struct pushing *p, struct work *w, struct item *it, struct err *e)
 {
 	struct state *s = p->t->pass->state;
 	struct state_msg m =
 	    tour_row(w, it, local_file_unique(&w->list, it->file));
 
-	if (!p->begun && state_begin(s, e) == -1)
-		return -1;
-	p->begun = true;
-	if (state_put(s, &m, e) == -1)
+	if (begin(p, e) == -1 || state_put(s, &m, e) == -1 ||
+	    state_push_done(s, m.folder, m.name, e) == -1)
 		return -1;
 	return ++p->uncommitted >= COMMIT_EVERY ? commit(p, e) : 0;
 }
@@ -192,7 +236,7 @@ tour_push(struct tour *t, struct err *e)
 	p.works = mem_array(n, sizeof(*p.works));
 	p.items = mem_array(n, sizeof(*p.items));
 	a = mem_array(n, sizeof(*a));
-	n = list_all(&p, a);
+	p.n = n = list_all(&p, a);
 	rv = remote_append(t->pass->remote, a, n, &source, e);
 	if (commit(&p, rv == 0 ? e : &later) == -1)
 		rv = -1;

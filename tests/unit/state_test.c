@@ -305,6 +305,38 @@ test_first_version(void)
 	unlink(path);
 }
 
+static void
+test_pushes(struct state **s)
+{
+	struct state_push p = {.folder = 3,
+	    .name = span_of("two"),
+	    .flags = PLAN_SEEN | PLAN_KEYWORD(25),
+	    .size = UINT64_C(5000000000),
+	    .digest = "\0digest"};
+
+	is_int(state_push_put(*s, &p, &e), 0, "a push is noted");
+	p.name = span_of("one");
+	state_push_put(*s, &p, &e);
+	p.flags = 0;
+	is_int(state_push_put(*s, &p, &e), 0, "once more, with other flags");
+	*s = reopen(*s);
+	ok(state_push_next(*s, &p, &e) == 1 && span_eq(p.name, "one") &&
+		p.flags == 0,
+	    "it is there after a crash");
+	ok(state_push_next(*s, &p, &e) == 1 && span_eq(p.name, "two") &&
+		p.folder == 3 && p.size == UINT64_C(5000000000) &&
+		p.flags == (PLAN_SEEN | PLAN_KEYWORD(25)) &&
+		memcmp(p.digest, "\0digest", 8) == 0,
+	    "with all of it");
+	is_int(state_push_next(*s, &p, &e), 0, "and no more");
+	is_int(
+	    state_push_done(*s, 3, span_of("one"), &e), 0, "one has arrived");
+	state_push_done(*s, 4, span_of("two"), &e);
+	ok(state_push_next(*s, &p, &e) == 1 && span_eq(p.name, "two") &&
+		state_push_next(*s, &p, &e) == 0,
+	    "the other is left");
+}
+
 int
 main(void)
 {
@@ -327,6 +359,7 @@ main(void)
 	test_oldest(s);
 	test_forget_all(s);
 	test_placing(&s);
+	test_pushes(&s);
 	test_crash(&s);
 	test_drop(s);
 	state_close(s);

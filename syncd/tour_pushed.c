@@ -1,0 +1,349 @@
+/*
+ * What was under way to the server when a run was killed, or was taken without
+ * its UID: which of the new messages there these are.  It is known before
+ * anything else is judged, for what a reader, or another client, has done with
+ * such a message since is to be seen as that: a file that was moved or deleted
+ * would have its message come back, and one whose flags were changed get the
+ * old ones.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tour.h"
+
+#define HEADER_MAX (256 * 1024)
+
+struct push {
+	struct state_push p; /* its name is `name` */
+	char *name;          /* owned */
+	struct work *work;   /* borrowed; NULL: nothing came to that folder */
+	bool settled;
+};
+
+/* A message on the server that may be one of them. */
+struct newcomer {
+	struct work *work;              /* borrowed */
+	const struct remote_change *at; /* borrowed */
+	unsigned char digest[LOCAL_DIGEST];
+	bool known, used;
+};
+
+struct settling {
+	struct tour *t;
+	struct push *v; /* owned */
+	size_t n;
+	struct newcomer *came; /* owned */
+	size_t n_came;
+	struct work **works; /* owned; by cookie */
+	struct buf text;
+};
+
+/* --- what was under way ------------------------------------------------------- */
+
+static int
+read_pushes(struct settling *s, struct err *e)
+{
+	struct state_push p;
+	size_t i;
+	int rv;
+
+	while ((rv = state_push_next(s->t->pass->state, &p, e)) == 1) {
+		if ((s->n & (s->n - 1)) == 0)
+			s->v = mem_resize(
+			    s->v, s->n > 0 ? 2 * s->n : 1, sizeof(*s->v));
+		s->v[s->n] = (struct push){.p = p, .name = span_dup(p.name)};
+		s->v[s->n].p.name = span_of(s->v[s->n].name);
+		for (i = 0; i < s->t->n; i++)
+			if (s->t->works[i].f.id == p.folder &&
+			    s->t->works[i].asked && !s->t->works[i].left)
+				s->v[s->n].work = &s->t->works[i];
+		s->n++;
+	}
+	return rv;
+}
+
+/* --- what has come there -------------------------------------------------------- */
+
+static bool
+has_size(const struct settling *s, uint64_t size)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->v[i].work != NULL && s->v[i].p.size == size)
+			return true;
+	return false;
+}
+
+static int
+list_work(struct settling *s, struct work *w, struct err *e)
+{
+	struct state_msg m;
+	size_t i;
+	int rv;
+
+	for (i = 0; i < w->diff.n; i++) {
+		const struct remote_change *c = &w->diff.v[i];
+
+		if (!has_size(s, c->size))
+			continue;
+		rv = state_by_uid(s->t->pass->state, w->f.id, c->uid, &m, e);
+		if (rv == -1)
+			return -1;
+		if (rv == 1)
+			continue;
+		if ((s->n_came & (s->n_came - 1)) == 0)
+			s->came = mem_resize(s->came,
+			    s->n_came > 0 ? 2 * s->n_came : 1,
+			    sizeof(*s->came));
+		s->came[s->n_came++] = (struct newcomer){.work = w, .at = c};
+	}
+	return 0;
+}
+
+static int
+list_all(struct settling *s, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < s->t->n; i++)
+		if (s->t->works[i].asked && !s->t->works[i].left &&
+		    list_work(s, &s->t->works[i], e) == -1)
+			return -1;
+	return 0;
+}
+
+/* --- their headers ----------------------------------------------------------------- */
+
+static int
+on_begin(void *arg, const struct remote_message *m, struct err *e)
+{
+	(void)m;
+	(void)e;
+	buf_reset(&((struct settling *)arg)->text);
+	return 0;
+}
+
+static int
+on_data(void *arg, struct span text, struct err *e)
+{
+	struct settling *s = arg;
+
+	(void)e;
+	if (text.n > buf_room(&s->text))
+		text.n = buf_room(&s->text);
+	return buf_add(&s->text, text);
+}
+
+static int
+on_end(void *arg, const struct remote_message *m, struct err *e)
+{
+	struct settling *s = arg;
+	bool unused;
+	size_t i;
+
+	(void)e;
+	for (i = 0; i < s->n_came; i++) {
+		struct newcomer *c = &s->came[i];
+
+		if (c->work != s->works[m->cookie] || c->at->uid != m->uid)
+			continue;
+		local_digest(buf_span(&s->text), c->digest, &unused);
+		c->known = true;
+	}
+	return 0;
+}
+
+static void
+on_drop(void *arg)
+{
+	(void)arg;
+}
+
+static int
+on_missing(void *arg, const struct remote_message *m, const struct err *why,
+    struct err *e)
+{
+	(void)arg;
+	(void)m;
+	(void)why;
+	(void)e;
+	return 0;
+}
+
+static int
+ask_all(struct settling *s, struct err *e)
+{
+	struct remote_fetch *f = mem_array(s->t->n + 1, sizeof(*f));
+	struct uidset *sets = mem_array(s->t->n + 1, sizeof(*sets));
+	const struct remote_sink sink = {
+	    s, on_begin, on_data, on_end, on_drop, on_missing};
+	size_t i, k, n = 0;
+	int rv;
+
+	/* They are in the order of the folders. */
+	for (i = 0; i < s->n_came; i = k) {
+		struct work *w = s->came[i].work;
+
+		uidset_init(&sets[n]);
+		for (k = i; k < s->n_came && s->came[k].work == w; k++)
+			uidset_add(
+			    &sets[n], s->came[k].at->uid, s->came[k].at->uid);
+		s->works[n] = w;
+		f[n] = (struct remote_fetch){.folder = w->f.remote,
+		    .uidvalidity = w->diff.uidvalidity,
+		    .uids = &sets[n],
+		    .part = REMOTE_HEADER,
+		    .cookie = (uint32_t)n};
+		n++;
+	}
+	rv = n > 0 ? remote_fetch(s->t->pass->remote, f, n, &sink, e) : 0;
+	for (i = 0; i < n; i++) {
+		if (f[i].error != NULL)
+			tour_leave(s->t, s->works[i], f[i].error);
+		free(f[i].error);
+		uidset_clear(&sets[i]);
+	}
+	free(sets);
+	free(f);
+	return rv;
+}
+
+/* --- which is which ------------------------------------------------------------------- */
+
+/* The row that it would have, had we heard of its UID. */
+static int
+put_row(struct settling *s, const struct push *p, uint32_t uid,
+    const struct remote_change *c, struct err *e)
+{
+	struct item it = {.uid = uid, .size = p->p.size};
+	struct state_msg m;
+
+	it.m.date = c->date;
+	memcpy(it.emailid, c->emailid, sizeof(it.emailid));
+	it.p.after = (struct plan_base){
+	    .paired = true, .local = true, .remote = true, .flags = p->p.flags};
+	m = tour_row(p->work, &it, span_of(p->name));
+	return state_put(s->t->pass->state, &m, e);
+}
+
+/* A UID that was given since, and is no more: what another client has moved on
+ * had such a one.  0: there is none. */
+static int
+gone_uid(struct tour *t, const struct work *w, uint32_t *uid_r, struct err *e)
+{
+	uint32_t uid = w->f.uidnext > 0 ? w->f.uidnext : 1;
+	struct state_msg m;
+	size_t i = 0;
+	int rv;
+
+	*uid_r = 0;
+	for (; !w->diff.moved_ground && uid < w->diff.uidnext; uid++) {
+		while (i < w->diff.n && w->diff.v[i].uid < uid)
+			i++;
+		if (i < w->diff.n && w->diff.v[i].uid == uid)
+			continue;
+		rv = state_by_uid(t->pass->state, w->f.id, uid, &m, e);
+		if (rv == -1)
+			return -1;
+		if (rv == 0) {
+			*uid_r = uid;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int
+take(struct settling *s, struct push *p, struct newcomer *c, struct err *e)
+{
+	uint32_t uid = c->at->uid;
+
+	if (c->work != p->work) {
+		if (gone_uid(s->t, p->work, &uid, e) == -1)
+			return -1;
+		if (uid == 0)
+			return 0;
+		uidset_add(&p->work->diff.vanished, uid, uid);
+	} else
+		c->used = true;
+	p->settled = true;
+	return put_row(s, p, uid, c->at, e);
+}
+
+/* In the folder it was sent to; then in any. */
+static int
+match(struct settling *s, struct push *p, bool anywhere, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_came && !p->settled; i++) {
+		struct newcomer *c = &s->came[i];
+
+		if (p->work == NULL || p->work->left || c->work->left ||
+		    c->used || !c->known || c->at->size != p->p.size ||
+		    (c->work != p->work && !anywhere) ||
+		    memcmp(c->digest, p->p.digest, sizeof(c->digest)) != 0)
+			continue;
+		if (take(s, p, c, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* One whose folder could not be looked at stays until that can be. */
+static int
+end(struct settling *s, struct push *p, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < s->t->n; i++)
+		if (s->t->works[i].f.id == p->p.folder && s->t->works[i].left)
+			return 0;
+	return state_push_done(
+	    s->t->pass->state, p->p.folder, span_of(p->name), e);
+}
+
+static int
+settle(struct settling *s, struct err *e)
+{
+	size_t i;
+
+	if (state_begin(s->t->pass->state, e) == -1)
+		return -1;
+	for (i = 0; i < s->n; i++)
+		if (match(s, &s->v[i], false, e) == -1)
+			return -1;
+	for (i = 0; i < s->n; i++)
+		if (match(s, &s->v[i], true, e) == -1 ||
+		    end(s, &s->v[i], e) == -1)
+			return -1;
+	return state_commit(s->t->pass->state, e);
+}
+
+int
+tour_pushed(struct tour *t, struct err *e)
+{
+	struct settling s = {.t = t};
+	size_t i;
+	int rv = read_pushes(&s, e);
+
+	if (rv == 0 && s.n > 0 && !t->pass->options->dry_run) {
+		s.works = mem_array(t->n + 1, sizeof(*s.works));
+		buf_init(&s.text, HEADER_MAX);
+		rv = list_all(&s, e);
+		if (rv == 0)
+			rv = ask_all(&s, e);
+		if (rv == 0)
+			rv = settle(&s, e);
+		buf_clear(&s.text);
+	}
+	for (i = 0; i < s.n; i++)
+		free(s.v[i].name);
+	free(s.v);
+	free(s.came);
+	free(s.works);
+	return rv;
+}
