@@ -265,6 +265,7 @@ kill_one(pid_t pid)
 	pid_t worker = worker_of(pid);
 
 	world.kills++;
+	world.killed = true;
 	(void)kill(worker > 0 && prng(3) != 0 ? worker : pid, SIGKILL);
 }
 
@@ -558,6 +559,10 @@ wrong_flags(const struct message *m, unsigned int flags)
 	 * they may be as they were before. */
 	if (m->twin || m->renamed || m->frozen)
 		wrong &= flags ^ m->flags;
+	/* Killed when it had shown a change to the other side and not yet noted
+	 * it, syncd takes it for one of that side's own. */
+	if (world.killed)
+		wrong &= ~m->undone;
 	if (m->twin)
 		wrong &= ~MARK;
 	return wrong & world.usable;
@@ -605,7 +610,7 @@ may_be_alone(enum side s, const struct message *m, const struct place *p)
 {
 	if ((p->flags & MARK) == 0)
 		return false;
-	if (m->remade)
+	if (m->remade || (m->moved[HERE] && m->moved[THERE]))
 		return true;
 	if (s == HERE)
 		return m->gone[HERE] != NO;
@@ -703,6 +708,7 @@ agree(size_t id)
 	memset(m->gone, 0, sizeof(m->gone));
 	memset(m->touched, 0, sizeof(m->touched));
 	memset(m->last, 0, sizeof(m->last));
+	m->undone = 0;
 	buf_reset(&m->log);
 	/* Of two places where it was put, one is given up. */
 	if (here->n > 1) {
@@ -723,6 +729,7 @@ compare(void)
 		judge(id);
 	for (id = 0; id < world.n; id++)
 		agree(id);
+	world.killed = false;
 	/* No folder that may be removed is left open. */
 	(void)ask("SELECT INBOX");
 }
@@ -858,8 +865,10 @@ renamed(size_t from, size_t to, bool only)
 
 /* Where neither a level above nor below it would be in the way. */
 static bool
-can_be_made(size_t f)
+can_be_made(size_t from, size_t f)
 {
+	if ((from == 1 && f == 3) || (from == 5 && f == 6))
+		return false;
 	return !((f == 3 && !world.folder[1]) || (f == 1 && world.folder[3]) ||
 		 (f == 6 && !world.folder[5]) || (f == 5 && world.folder[6]));
 }
@@ -871,7 +880,7 @@ do_rename(void)
 	char old[PATH], new[PATH];
 
 	run.what = "a folder is renamed";
-	if (from == 0 || to == 0 || !can_be_made(to))
+	if (from == 0 || to == 0 || !can_be_made(from, to))
 		return;
 	remake(from);
 	world.changes++;

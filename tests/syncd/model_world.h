@@ -58,9 +58,10 @@ struct message {
 	size_t to[SIDES];
 	enum certain gone[SIDES];
 	unsigned int touched[SIDES], last[SIDES];
-	bool renamed; /* a reader gave it a new name when it moved it */
-	bool remade;  /* its folder was made again: marked, it was not copied */
-	bool frozen;  /* nothing more is done to it */
+	unsigned int undone; /* changed more than once by the same side */
+	bool renamed;        /* a reader gave it a new name when it moved it */
+	bool remade; /* its folder was made again: marked, it was not copied */
+	bool frozen; /* nothing more is done to it */
 	struct buf log;
 };
 
@@ -73,6 +74,7 @@ struct world {
 	bool uidplus, mailboxid;
 	bool busy;    /* what is done may meet a run of syncd */
 	bool running; /* one is under way */
+	bool killed;  /* one was killed since both sides were the same */
 	unsigned int changes, kills, runs, doubles;
 	bool loud;
 };
@@ -173,6 +175,7 @@ did_flag(enum side s, size_t id, unsigned int bit, bool set)
 {
 	struct message *m = &world.v[id];
 
+	m->undone |= m->touched[s] & bit;
 	m->touched[s] |= bit;
 	m->last[s] = set ? m->last[s] | bit : m->last[s] & ~bit;
 }
