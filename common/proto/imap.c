@@ -46,6 +46,7 @@ static const char *const cap_names[IMAP_CAP_N] = {
     [IMAP_CAP_STATUS_SIZE] = "STATUS=SIZE",
     [IMAP_CAP_XAPPLEPUSHSERVICE] = "XAPPLEPUSHSERVICE",
     [IMAP_CAP_XYMHIGHESTMODSEQ] = "XYMHIGHESTMODSEQ",
+    [IMAP_CAP_XCM] = "X-CM-EXT-1",
 };
 
 /* What RFC 9051 appendix E takes into the base protocol. */

@@ -32,6 +32,7 @@ enum imap_cap {
 	IMAP_CAP_GMAIL, IMAP_CAP_STATUS_SIZE,
 	IMAP_CAP_XAPPLEPUSHSERVICE, /* iCloud: must be asked after login */
 	IMAP_CAP_XYMHIGHESTMODSEQ,  /* Yahoo: its own ways */
+	IMAP_CAP_XCM,               /* NetEase: wants ID */
 	IMAP_CAP_N
 };
 

@@ -21,6 +21,7 @@ enum state {
 	CHOOSE,
 	AUTH,
 	CAPA_AFTER,
+	IDENTIFY,
 	COMPRESS,
 	DEFLATE,
 	READY
@@ -90,7 +91,13 @@ logged_in(struct imap_session *s)
 	/* iCloud spoils literals until it is asked once more. */
 	if (!s->fresh || imap_has(s->imap, IMAP_CAP_XAPPLEPUSHSERVICE))
 		ask_caps(s, CAPA_AFTER);
-	else if (s->compress && imap_has(s->imap, IMAP_CAP_COMPRESS)) {
+	else if (imap_has(s->imap, IMAP_CAP_XCM) &&
+		 imap_has(s->imap, IMAP_CAP_ID)) {
+		/* NetEase lets nobody select a folder who did not tell. */
+		imap_command(
+		    s->imap, IMAP_V_ID, 0, "ID (\"name\" \"mailroom\")");
+		s->state = IDENTIFY;
+	} else if (s->compress && imap_has(s->imap, IMAP_CAP_COMPRESS)) {
 		imap_command(s->imap, IMAP_V_COMPRESS, 0, "COMPRESS DEFLATE");
 		s->state = COMPRESS;
 	} else
@@ -304,6 +311,9 @@ answered(struct imap_session *s, const struct imap_ev *ev, struct err *e)
 			return imap_refused(ev, "CAPABILITY", e);
 		s->fresh = true;
 		s->imap->caps &= ~(UINT64_C(1) << IMAP_CAP_XAPPLEPUSHSERVICE);
+		return logged_in(s);
+	case IDENTIFY:
+		s->imap->caps &= ~(UINT64_C(1) << IMAP_CAP_XCM);
 		return logged_in(s);
 	case COMPRESS: /* refused: then not */
 		s->state = ev->cond == IMAP_OK ? DEFLATE : READY;
