@@ -240,7 +240,8 @@ struct remote_move {
 	/* results */
 	bool copied;               /* they are in `to` */
 	bool marked;               /* ... but in `from` only marked */
-	struct remote_pair *pairs; /* owned: the UIDs, as far as told */
+	struct remote_pair *pairs; /* owned: the UIDs, as far as told, by rising
+				    * `from` */
 	size_t n_pairs;
 	uint32_t to_uidvalidity; /* that pairs' `to` are of */
 	enum imap_code code;     /* refused: TRYCREATE, OVERQUOTA, ... */

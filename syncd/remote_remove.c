@@ -246,6 +246,14 @@ run(struct remote *r, struct leave *leaves, size_t n, struct err *e)
 	return rv;
 }
 
+static int
+by_from(const void *a, const void *b)
+{
+	const struct remote_pair *x = a, *y = b;
+
+	return x->from < y->from ? -1 : x->from > y->from;
+}
+
 int
 remote_move(struct remote *r, struct remote_move *v, size_t n, struct err *e)
 {
@@ -265,6 +273,9 @@ remote_move(struct remote *r, struct remote_move *v, size_t n, struct err *e)
 	for (i = 0; i < n; i++) {
 		v[i].error = leaves[i].error;
 		v[i].copied = rv == 0 && v[i].error == NULL;
+		if (v[i].n_pairs > 0)
+			qsort(v[i].pairs, v[i].n_pairs, sizeof(*v[i].pairs),
+			    by_from);
 	}
 	free(leaves);
 	return rv;

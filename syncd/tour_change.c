@@ -299,15 +299,24 @@ rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
 	return state_put(s, &m, e);
 }
 
+static int
+by_from(const void *key, const void *member)
+{
+	uint32_t a = *(const uint32_t *)key;
+	uint32_t b = ((const struct remote_pair *)member)->from;
+
+	return a < b ? -1 : a > b;
+}
+
 static uint32_t
 new_uid(const struct remote_move *m, uint32_t uid)
 {
-	size_t i;
+	const struct remote_pair *p = NULL;
 
-	for (i = 0; i < m->n_pairs; i++)
-		if (m->pairs[i].from == uid)
-			return m->pairs[i].to;
-	return 0;
+	if (m->n_pairs > 0)
+		p = bsearch(
+		    &uid, m->pairs, m->n_pairs, sizeof(*m->pairs), by_from);
+	return p != NULL ? p->to : 0;
 }
 
 /* What the server has moved from one folder to another. */
