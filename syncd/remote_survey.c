@@ -161,21 +161,31 @@ add(struct survey *s, const struct imap_folder *f, char *name, struct err *e)
 	return 0;
 }
 
+/* What is told meanwhile (NOTIFY) may be a part only. */
 static void
 fill_in(struct folders_remote *there, const struct imap_folder *f)
 {
-	there->messages = f->messages;
-	there->uidnext = f->uidnext;
-	there->uidvalidity = f->has_uidvalidity ? f->uidvalidity : 1;
-	there->modseq = f->modseq;
-	there->has_status = f->has_messages && f->has_uidnext;
+	if (f->has_messages)
+		there->messages = f->messages;
+	if (f->has_uidnext)
+		there->uidnext = f->uidnext;
+	if (f->has_uidvalidity)
+		there->uidvalidity = f->uidvalidity;
+	else if (there->uidvalidity == 0)
+		there->uidvalidity = 1;
+	if (f->has_modseq)
+		there->modseq = f->modseq;
+	if (f->has_messages && f->has_uidnext)
+		there->has_status = true;
 }
 
 static void
 fill_in_id(struct folders_remote *there, const struct imap_folder *f)
 {
+	if (f->mailboxid.n == 0)
+		return;
 	free(there->mailboxid);
-	there->mailboxid = f->mailboxid.n > 0 ? span_dup(f->mailboxid) : NULL;
+	there->mailboxid = span_dup(f->mailboxid);
 }
 
 /* LIST, LSUB and STATUS responses. */

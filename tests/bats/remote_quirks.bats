@@ -964,3 +964,25 @@ letters() {
 	END
 	has '^remove A: error 5: .* there are messages in it$'
 }
+
+@test "NOTIFY: what is told in the midst of a survey adds to it" {
+	play 'CONDSTORE LIST-STATUS OBJECTID NOTIFY' survey <<-'END'
+		C: <*l> LIST "" "\*" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ))
+		C: <*i> LIST "" "\*" RETURN (STATUS (MAILBOXID))
+		S: * LIST () "/" A
+		S: * STATUS A (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7 HIGHESTMODSEQ 20)
+		S: * LIST () "/" B
+		S: * STATUS A (UNSEEN 0 HIGHESTMODSEQ 21)
+		S: * STATUS B (MESSAGES 1 UIDNEXT 2)
+		S: * STATUS B (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 8 HIGHESTMODSEQ 22)
+		S: <l> OK done
+		S: * STATUS A (MAILBOXID (F1))
+		S: * STATUS B (MAILBOXID (F2))
+		S: * STATUS A (UNSEEN 0 HIGHESTMODSEQ 22)
+		S: <i> OK done
+	END
+	prints <<-'END'
+		folder A sep=/ 3 4 7 modseq id=F1
+		folder B sep=/ 1 2 8 modseq id=F2
+	END
+}
