@@ -306,7 +306,6 @@ dead_link() {
 
 @test "tokens expire: asked for at each login, and once more when refused" {
 	OAUTH=1 start_dovecot
-	SERVER_PID=$PID
 	"$RIGS/dovecot" token "$SERVER" u >bearer
 	cat >token-command <<-'END'
 		#!/bin/sh

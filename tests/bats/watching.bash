@@ -100,17 +100,16 @@ logins() {
 	grep -c "imap-login: .*Login: user=<${U:-u}>" "$LOG"
 }
 
-# Sets SERVER_PID before PID becomes the watcher's.
+# [CAPABILITIES]: a server that has no others, but for the BASICS.
 start_idler() {
 	EXTRA="imap_capability = $BASICS ${1:-IDLE}" start_dovecot
-	SERVER_PID=$PID
 }
 
 # Outright: no farewell from any of its processes.
 kill_server() {
 	# shellcheck source=tests/servers/lib.bash
-	# shellcheck disable=SC2046 # one word per process
-	kill -KILL $(. "$RIGS/lib.bash" && session_pids "$SERVER_PID")
+	# shellcheck disable=SC1091,SC2046 # one word per process
+	kill -KILL $(. "$SERVER/env" && . "$RIGS/lib.bash" && session_pids "$PID")
 }
 
 restart_server() {
