@@ -244,6 +244,83 @@ test_files(void)
 	maildir_close(&to);
 }
 
+static bool
+holds(const char *path, const char *text)
+{
+	char full[512], got[64] = "";
+	ssize_t n;
+	int fd;
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	fd = open(full, O_RDONLY);
+	n = read(fd, got, sizeof(got) - 1);
+	close(fd);
+	return n >= 0 && strcmp(got, text) == 0;
+}
+
+static void
+test_replace(void)
+{
+	struct maildir m = folder("P");
+	struct local_at a;
+
+	write_file("P/cur", "ph:2,F", "old");
+	write_file("P/tmp", "new", "whole");
+	a = at("ph:2,F", false);
+	is_int(local_replace(&m, "new", &a, &e), 1, "replaced");
+	ok(holds("P/cur/ph:2,F", "whole") && !there("P/tmp/new"),
+	    "by its own name, and nothing is left");
+	write_file("P/tmp", "new", "again");
+	a = at("ph", true);
+	is_int(
+	    local_replace(&m, "new", &a, &e), 1, "found where a reader put it");
+	ok(holds("P/cur/ph:2,F", "again") && m.placed_cur,
+	    "and replaced there");
+	write_file("P/tmp", "new", "whole");
+	a = at("gone:2,F", false);
+	is_int(local_replace(&m, "new", &a, &e), 0, "what is gone is gone");
+	ok(holds("P/tmp/new", "whole") && !there("P/cur/gone:2,F"),
+	    "nothing takes its place");
+
+	a = at("ph:2,S", false);
+	is_int(local_expire(&m, &a, &e), 0, "other flags: it does not expire");
+	ok(there("P/cur/ph:2,F"), "it is there");
+	a = at("ph:2,F", false);
+	is_int(local_expire(&m, &a, &e), 1, "as it was: it does");
+	ok(!there("P/cur/ph:2,F"), "it is not there");
+	maildir_close(&m);
+}
+
+static bool
+is_placeholder(const char *text)
+{
+	char path[512];
+	bool is = false;
+	int fd;
+
+	write_file("P/cur", "it", text);
+	snprintf(path, sizeof(path), "%s/P/cur/it", root);
+	fd = open(path, O_RDONLY);
+	quiet(local_is_placeholder(fd, &is, &e) == 0, "%s", e.text);
+	close(fd);
+	return is;
+}
+
+static void
+test_placeholder(void)
+{
+	static char late[9000];
+
+	memset(late, 'x', 8000);
+	memcpy(late, "X-Long: ", 8);
+	strlcpy(late + 8000, "\nX-Syncd-Placeholder: 5\n\nbody", 900);
+	ok(is_placeholder("X-Syncd-Placeholder: 5\nA: b\n\nbody"), "one");
+	ok(is_placeholder(late), "one by a field that comes late");
+	ok(!is_placeholder("A: b\n\nX-Syncd-Placeholder: 5\n"),
+	    "none by its body");
+	ok(!is_placeholder(""), "none that is empty");
+}
+
 /* A reader renames one file for ever: a listing has it, always and once. */
 static void
 test_reader(void)
@@ -369,6 +446,8 @@ main(void)
 	test_list();
 	test_census();
 	test_files();
+	test_replace();
+	test_placeholder();
 	test_reader();
 	test_identity();
 	test_keywords();
