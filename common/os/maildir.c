@@ -349,9 +349,11 @@ maildir_place(
 int
 maildir_sync_places(struct maildir *m, struct err *e)
 {
-	if (m->placed_new && file_sync(m->new, m->path, e) == -1)
-		return -1;
+	/* Files go from tmp/ to new/ to cur/: what has left a place must not be
+	 * lost there before it would be found in the next one. */
 	if (m->placed_cur && file_sync(m->cur, m->path, e) == -1)
+		return -1;
+	if (m->placed_new && file_sync(m->new, m->path, e) == -1)
 		return -1;
 	if ((m->placed_new || m->placed_cur) &&
 	    file_sync(m->tmp, m->path, e) == -1)
