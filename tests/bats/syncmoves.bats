@@ -63,3 +63,34 @@ cheap() {
 	cheap 200000 1000000
 }
 
+
+@test "Cyrus: moved by another client: known by EMAILID" {
+	start_server cyrus "$BATS_TEST_TMPDIR/cyrus"
+	U=u1 N=100
+	mkdir -p md2/INBOX/{cur,new,tmp} md2/Archive/{cur,new,tmp}
+	perl -e 'for (1 .. shift) {
+		open(my $f, ">", "md2/INBOX/new/$_.m.h") or die;
+		print $f "From: a\nMessage-ID: <$_\@x>\n\n", ("x" x 99 . "\n") x 1000;
+	}' $N
+	printf 'From: a\nMessage-ID: <a@x>\n\nx\n' >md2/Archive/new/a.a.h
+	other() {
+		expect 0 "$SYNCD" -o 'password-command=printf pw' \
+			"imap+plain://$U@127.0.0.1:$IMAP_PORT" md2
+	}
+	other
+	sync 0
+	assert_eq $N "$(maildir_count md/INBOX)"
+	mv md2/INBOX/*/* md2/Archive/new/
+	other
+	sync 0 -vv
+	refute asked 'BODY.PEEK'
+	asked EMAILID || fail "$stderr"
+	assert_eq $((N + 1)) "$(maildir_count md/Archive)"
+	GOT=$(grep '^syncd: < ' <<<"$stderr" | wc -c)
+	SENT=$(grep '^syncd: > ' <<<"$stderr" | wc -c)
+	echo "# $N moved: $SENT bytes sent, $GOT received" >&3
+	[ "$GOT" -lt $((1000000 * N / 1000)) ] || fail "$GOT bytes were received"
+	sync 0 -p
+	assert_eq "" "$output$stderr"
+	stop_server
+}
