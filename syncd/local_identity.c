@@ -30,14 +30,15 @@ digest(struct span s, unsigned char digest_r[LOCAL_DIGEST])
 	buf_clear(&raw);
 }
 
-/* The field as it stands in the header, name and folds included. */
+/* The field as it stands in the header, name and folds included; one that says
+ * nothing is none. */
 static bool
 find_field(struct span header, const char *name, struct span *field_r)
 {
 	struct span rest = header, field, body;
 
 	while (header_next(&rest, &field, &body)) {
-		if (!span_caseeq(field, name))
+		if (!span_caseeq(field, name) || span_trim(body).n == 0)
 			continue;
 		*field_r =
 		    span_bytes(field.p, (size_t)(body.p + body.n - field.p));

@@ -406,6 +406,12 @@ test_identity(void)
 	local_digest(span_of("Message-ID: <1@x>\r\n\r\n"), field, &has);
 	ok(memcmp(field, a.digest, LOCAL_DIGEST) == 0,
 	    "the field as a server sends it");
+	local_digest(span_of("Message-ID:\r\nA: 1\r\n\r\n"), field, &has);
+	ok(!has, "an empty Message-ID is none");
+	local_digest(span_of("A: 1\nMessage-ID:"), field, &has);
+	ok(!has, "also at the very end");
+	local_digest(span_of("Message-ID: \n \n\n"), field, &has);
+	ok(!has, "nor one of blanks");
 }
 
 static void
