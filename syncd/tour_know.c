@@ -697,7 +697,8 @@ hold_placeholders(struct tour *t)
 				continue;
 			it->settled = true;
 			t->works[i].again = true;
-			t->pass->again = true;
+			/* A further look tells no more than the second. */
+			t->pass->again = t->pass->again || t->pass->round == 0;
 		}
 }
 
