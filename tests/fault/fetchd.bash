@@ -19,11 +19,12 @@
 # none (keep never) or all (keep always); nothing would be fetched again.
 # shellcheck disable=SC2034 # run reads some, others by their names
 
+# shellcheck source=tests/fault/dovecot.bash
+. "$root/tests/fault/dovecot.bash"
 FETCHD=$BUILD/fetchd
 INPUT=/dev/null
 COMMAND=("$FETCHD" -c conf)
 declare -A MAIL=() TAKEN=() SERVED=()
-user=none serial=0
 
 DISK='kill full bad harsh soft'
 matrix() {
@@ -45,14 +46,8 @@ matrix() {
 # --- the mail, the server ------------------------------------------------------
 
 begin() {
-	# Every byte that the server says is a point.
-	local extra='auth_mechanisms = plain
-login_greeting = hello
-imap_capability = IMAP4rev1 SASL-IR LITERAL+ UIDPLUS MOVE ENABLE CONDSTORE'
-	EXTRA=$extra CERTS=$BUILD/servers/certs \
-		"$root/tests/servers/dovecot" start "$T/server" || die "no Dovecot"
-	# shellcheck source=/dev/null
-	. "$T/server/env"
+	start_server "$T/server" IMAP4rev1 SASL-IR LITERAL+ UIDPLUS MOVE ENABLE \
+		CONDSTORE
 	make_mail
 	(umask 077 && echo pw >pw)
 	# Takes a message whole or not at all, unless it is to be quick. Where it
@@ -67,7 +62,7 @@ imap_capability = IMAP4rev1 SASL-IR LITERAL+ UIDPLUS MOVE ENABLE CONDSTORE'
 }
 
 end() {
-	"$root/tests/servers/dovecot" stop "$T/server" 2>/dev/null
+	stop_servers "$T/server"
 }
 
 make_mail() {
@@ -85,11 +80,6 @@ make_mail() {
 	for i in {1..300}; do
 		printf 'Subject: %d\n\n%d\n' "$i" "$i" >many/"$i"
 	done
-}
-
-# The servers' caches take up what they know; the numbers of messages stay.
-feed() {
-	"$root/tests/servers/feed" "$T/server" "$@" || exit 1
 }
 
 write_conf() { # USER PORT
@@ -171,10 +161,9 @@ is_done() {
 fresh() {
 	times=many quick=''
 	[[ $1 != down && $1 != up ]] || times=1 quick=1
-	rm -rf root took "${MAILROOT:?}/${user:?}"
-	user=w$w.$((++serial))
+	rm -rf root took
 	cp -a "$W/tmpl/root" root
-	cp -a "$W/tmpl/mail" "$MAILROOT/$user"
+	new_user
 	write_conf "$user" "$PORT"
 }
 
