@@ -168,6 +168,10 @@ struct local_at {
 void local_at(const struct local_list *, const struct local_file *,
     struct local_at *at_r);
 
+/* A file that was on its way from new/ to cur/ when the power went may have both
+ * names: the one in new/ goes.  Whether there was any. */
+bool local_drop_twins(struct maildir *);
+
 /* Opens it for reading; *at is where it was found. */
 int local_open(struct maildir *, struct local_at *at, int *fd_r, struct err *);
 /* Sets these flags and clears those; what a reader has changed of others since
@@ -182,6 +186,7 @@ int local_expire(struct maildir *, const struct local_at *at, struct err *);
  * no more; 0: gone, and tmp/NAME is still there. */
 int local_replace(
     struct maildir *, const char *tmp_name, struct local_at *at, struct err *);
+/* One that is there already, by a second name of the same file, goes here. */
 int local_move(struct maildir *from, struct maildir *to, struct local_at *at,
     struct err *);
 

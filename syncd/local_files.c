@@ -106,6 +106,53 @@ local_open(struct maildir *m, struct local_at *at, int *fd_r, struct err *e)
 	return at_file(m, at, act_open, fd_r, e);
 }
 
+/* --- renames that a power cut has undone by half ---------------------------------- */
+
+/* Whether the file of that name has another, of the same message, in `other`. */
+static bool
+has_twin(int dir, const char *name, int other)
+{
+	char found[MAILDIR_NAME];
+	struct stat a, b;
+
+	return fstatat(dir, name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_nlink > 1 &&
+	       look_in(other, local_unique(span_of(name)), found) &&
+	       fstatat(other, found, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+bool
+local_drop_twins(struct maildir *m)
+{
+	int fd = openat(m->new, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd != -1 ? fdopendir(fd) : NULL;
+	struct dirent *de;
+	bool any = false;
+
+	if (d == NULL && fd != -1)
+		close(fd);
+	while (d != NULL && (de = readdir(d)) != NULL)
+		if (has_twin(m->new, de->d_name, m->cur) &&
+		    unlinkat(m->new, de->d_name, 0) == 0)
+			any = m->placed_new = true;
+	if (d != NULL)
+		closedir(d);
+	return any;
+}
+
+static bool
+is_moved(const struct maildir *m, const struct maildir *to,
+    const struct local_at *at)
+{
+	int dir = at->in_new ? m->new : m->cur;
+
+	return has_twin(dir, at->name, to->cur) ||
+	       has_twin(dir, at->name, to->new);
+}
+
+/* --- changes ----------------------------------------------------------------------- */
+
 static int
 act_unlink(struct maildir *m, struct local_at *at, void *arg)
 {
@@ -219,6 +266,8 @@ act_move(struct maildir *m, struct local_at *at, void *arg)
 {
 	struct maildir *to = arg;
 
+	if (is_moved(m, to, at))
+		return act_unlink(m, at, NULL);
 	if (file_rename_new(at->in_new ? m->new : m->cur, at->name,
 		at->in_new ? to->new : to->cur, at->name) == -1)
 		return -1;

@@ -211,7 +211,7 @@ local_census(struct maildir *m, struct local_census *c, struct err *e)
 	arc4random_buf(c->key, sizeof(c->key));
 	for (look = 0; local_look(m, look, e) == 0; look++) {
 		began = clock_wall_us() * 1000;
-		c->n = 0;
+		c->n = c->twice = 0;
 		if (mtimes(m, &cur, &new, e) == -1 ||
 		    read_both(m, count_file, c, e) == -1 ||
 		    mtimes(m, &cur2, &new2, e) == -1)
@@ -219,6 +219,8 @@ local_census(struct maildir *m, struct local_census *c, struct err *e)
 		if (cur != cur2 || new != new2)
 			continue;
 		sort_census(c);
+		if (c->twice > 0 && local_drop_twins(m))
+			continue;
 		c->cur_mtime = settled(cur, began);
 		c->new_mtime = settled(new, began);
 		return 0;

@@ -635,10 +635,20 @@ recover_one(struct tour *t, struct work *w, struct state_msg *m, struct err *e)
 {
 	char name[MAILDIR_NAME], info[MAILDIR_NAME];
 
+	struct stat st;
+
 	if (m->name.n >= sizeof(name))
 		return 0;
 	snprintf(name, sizeof(name), "%.*s", SPAN(m->name));
 	(void)t;
+	/* It was placed, and a power cut has brought its old name back. */
+	if (fstatat(w->md.tmp, name, &st, 0) == 0 && st.st_nlink > 1 &&
+	    maildir_has(&w->md, name)) {
+		if (unlinkat(w->md.tmp, name, 0) == -1)
+			return err_sys(
+			    e, ERR_LOCAL, "%s/tmp/%s", w->md.path, name);
+		return 0;
+	}
 	return maildir_place(&w->md, name, info_of(m->base.flags, info), e);
 }
 

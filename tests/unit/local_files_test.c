@@ -415,6 +415,35 @@ test_identity(void)
 }
 
 static void
+test_twins(void)
+{
+	struct maildir m = folder("T1"), to = folder("T2");
+	struct local_at at = {.name = "b,S=1"};
+	struct local_list l;
+	char from[512], name[512];
+
+	write_file("T1/cur", "a:2,S", "a");
+	snprintf(from, sizeof(from), "%s/T1/cur/a:2,S", root);
+	snprintf(name, sizeof(name), "%s/T1/new/a", root);
+	quiet(link(from, name) == 0, "link");
+	write_file("T1/new", "b,S=1", "b");
+	write_file("T1/cur", "b:2,S", "b");
+	is_int(local_list(&m, &l, &e), 0, "listed");
+	ok(l.n == 2 && l.twice == 1 && access(name, F_OK) == -1,
+	    "one file with two names has one; two files are left");
+	local_list_clear(&l);
+	snprintf(from, sizeof(from), "%s/T1/cur/b:2,S", root);
+	snprintf(name, sizeof(name), "%s/T2/cur/b:2,RS", root);
+	quiet(link(from, name) == 0, "link");
+	strlcpy(at.name, "b:2,S", sizeof(at.name));
+	is_int(local_move(&m, &to, &at, &e), 1, "moved");
+	ok(access(from, F_OK) == -1 && access(name, F_OK) == 0,
+	    "what was moved already only goes");
+	maildir_close(&m);
+	maildir_close(&to);
+}
+
+static void
 test_keywords(void)
 {
 	struct maildir m = folder("K");
@@ -456,6 +485,7 @@ main(void)
 	test_placeholder();
 	test_reader();
 	test_identity();
+	test_twins();
 	test_keywords();
 	snprintf(command, sizeof(command), "%s", root);
 	if (fork() == 0)
