@@ -227,6 +227,23 @@ local_survey_free(struct local_folder *v, size_t n)
 
 /* --- changing them ------------------------------------------------------------- */
 
+bool
+local_is_there(const struct sync *y, const char *path)
+{
+	static const char *const parts[] = {"cur", "new"};
+	char *full = full_path(y, path), *part;
+	bool there = true;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		part = mem_printf("%s/%s", full, parts[i]);
+		there = there && (access(part, F_OK) == 0 || errno != ENOENT);
+		free(part);
+	}
+	free(full);
+	return there;
+}
+
 int
 local_maildir(const struct sync *y, const char *path, bool create,
     struct maildir *m, struct err *e)

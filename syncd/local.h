@@ -60,6 +60,8 @@ void local_survey_free(struct local_folder *, size_t n);
  * list is the caller's. */
 int local_directories(const struct sync *, struct words *list_r, struct err *);
 
+/* False only when it certainly is not. */
+bool local_is_there(const struct sync *, const char *path);
 /* Opens a folder's Maildir. */
 int local_maildir(const struct sync *, const char *path, bool create,
     struct maildir *, struct err *);

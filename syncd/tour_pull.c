@@ -631,25 +631,59 @@ folder_with(const struct state_folder *v, size_t n, int64_t id)
  * it is not there it was placed.
  */
 static int
-recover_one(struct tour *t, struct work *w, struct state_msg *m, struct err *e)
+recover_one(struct maildir *md, const struct state_msg *m, struct err *e)
 {
 	char name[MAILDIR_NAME], info[MAILDIR_NAME];
-
 	struct stat st;
 
 	if (m->name.n >= sizeof(name))
 		return 0;
 	snprintf(name, sizeof(name), "%.*s", SPAN(m->name));
-	(void)t;
 	/* It was placed, and a power cut has brought its old name back. */
-	if (fstatat(w->md.tmp, name, &st, 0) == 0 && st.st_nlink > 1 &&
-	    maildir_has(&w->md, name)) {
-		if (unlinkat(w->md.tmp, name, 0) == -1)
+	if (fstatat(md->tmp, name, &st, 0) == 0 && st.st_nlink > 1 &&
+	    maildir_has(md, name)) {
+		if (unlinkat(md->tmp, name, 0) == -1)
 			return err_sys(
-			    e, ERR_LOCAL, "%s/tmp/%s", w->md.path, name);
+			    e, ERR_LOCAL, "%s/tmp/%s", md->path, name);
 		return 0;
 	}
-	return maildir_place(&w->md, name, info_of(m->base.flags, info), e);
+	return maildir_place(md, name, info_of(m->base.flags, info), e);
+}
+
+/* Closes what is open, and opens that folder; nothing, when there is none or
+ * somebody has removed it since. */
+static int
+recover_next(struct tour *t, struct maildir *md, const struct state_folder *f,
+    struct err *e)
+{
+	const struct sync *y = t->pass->sync;
+	int rv = md->path != NULL ? maildir_sync_places(md, e) : 0;
+
+	maildir_close(md);
+	if (rv == 0 && f != NULL && local_is_there(y, f->local))
+		rv = local_maildir(y, f->local, false, md, e);
+	return rv;
+}
+
+static int
+recover_all(struct tour *t, const struct state_folder *bases, size_t n,
+    struct maildir *md, struct err *e)
+{
+	struct state_msg m;
+	int64_t folder = 0, open = 0;
+	uint32_t uid = 0;
+	int rv;
+
+	while ((rv = state_placing_next(
+		    t->pass->state, &folder, &uid, &m, e)) == 1) {
+		if (open != folder &&
+		    recover_next(t, md, folder_with(bases, n, folder), e) == -1)
+			return -1;
+		open = folder;
+		if (md->path != NULL && recover_one(md, &m, e) == -1)
+			return -1;
+	}
+	return rv == 0 ? recover_next(t, md, NULL, e) : -1;
 }
 
 int
@@ -657,11 +691,7 @@ tour_recover(struct tour *t, struct err *e)
 {
 	struct state *s = t->pass->state;
 	struct state_folder *bases;
-	const struct state_folder *f;
-	struct work w = {0};
-	struct state_msg m;
-	int64_t folder = 0, open = 0;
-	uint32_t uid = 0;
+	struct maildir md = {.tmp = -1, .new = -1, .cur = -1};
 	size_t n;
 	int rv;
 
@@ -669,29 +699,8 @@ tour_recover(struct tour *t, struct err *e)
 		return 0;
 	if (state_folders(s, &bases, &n, e) == -1)
 		return -1;
-	w.md.tmp = w.md.new = w.md.cur = -1;
-	while ((rv = state_placing_next(s, &folder, &uid, &m, e)) == 1) {
-		f = folder_with(bases, n, folder);
-		if (f == NULL)
-			continue;
-		if (open != folder) {
-			rv = maildir_sync_places(&w.md, e);
-			maildir_close(&w.md);
-			w.md.tmp = w.md.new = w.md.cur = -1;
-			if (rv == 0)
-				rv = local_maildir(
-				    t->pass->sync, f->local, false, &w.md, e);
-			if (rv == -1)
-				break;
-			open = folder;
-		}
-		rv = recover_one(t, &w, &m, e);
-		if (rv == -1)
-			break;
-	}
-	if (rv == 0)
-		rv = maildir_sync_places(&w.md, e);
-	maildir_close(&w.md);
+	rv = recover_all(t, bases, n, &md, e);
+	maildir_close(&md);
 	state_folders_free(bases, n);
-	return rv == -1 ? -1 : state_placed(s, e);
+	return rv == 0 ? state_placed(s, e) : -1;
 }
