@@ -64,12 +64,13 @@ local_keywords_read(struct maildir *m, struct local_keywords *k, struct err *e)
 }
 
 static int
-write_new(const struct maildir *m, struct span text, struct err *e)
+write_new(
+    const struct maildir *m, uint32_t tag, struct span text, struct err *e)
 {
 	char unique[MAILDIR_NAME], *to, *from;
 	int fd, rv = -1;
 
-	maildir_unique(0, unique);
+	maildir_unique(tag, unique);
 	from = mem_printf("%s/tmp/%s", m->path, unique);
 	to = mem_printf("%s/" KEYWORDS_FILE, m->path);
 	fd = open(from, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -92,7 +93,8 @@ write_new(const struct maildir *m, struct span text, struct err *e)
 }
 
 int
-local_keywords_write(struct maildir *m, struct local_keywords *k, struct err *e)
+local_keywords_write(
+    struct maildir *m, struct local_keywords *k, uint32_t tag, struct err *e)
 {
 	struct buf text;
 	size_t i;
@@ -104,7 +106,7 @@ local_keywords_write(struct maildir *m, struct local_keywords *k, struct err *e)
 	for (i = 0; i < 26; i++)
 		if (k->names[i] != NULL)
 			buf_printf(&text, "%zu %s\n", i, k->names[i]);
-	rv = write_new(m, buf_span(&text), e);
+	rv = write_new(m, tag, buf_span(&text), e);
 	if (rv == 0)
 		k->changed = false;
 	buf_clear(&text);

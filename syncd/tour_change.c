@@ -218,6 +218,10 @@ tour_flags(struct tour *t, struct err *e)
 	size_t i, k;
 	int rv = 0;
 
+	for (i = 0; rv != -1 && i < t->n; i++)
+		if (!t->works[i].left)
+			rv = local_keywords_write(
+			    &t->works[i].md, &t->works[i].kw, t->tag, e);
 	for (i = 0; rv != -1 && i < t->n; i++) {
 		struct work *w = &t->works[i];
 
@@ -239,8 +243,6 @@ tour_flags(struct tour *t, struct err *e)
 
 		if (!w->left)
 			rv = maildir_sync_places(&w->md, e);
-		if (rv == 0 && !w->left && w->kw.changed)
-			rv = local_keywords_write(&w->md, &w->kw, e);
 	}
 	if (rv == 0)
 		rv = store(t, &c, e);

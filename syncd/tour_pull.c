@@ -214,9 +214,13 @@ static int
 settle(struct pulling *p, struct err *e)
 {
 	int rv = durable_wait(&p->durable, e);
+	size_t i;
 
 	if (p->going.n == 0)
 		return rv;
+	for (i = 0; rv == 0 && i < p->going.n; i++)
+		rv = local_keywords_write(&p->going.v[i].work->md,
+		    &p->going.v[i].work->kw, p->t->tag, e);
 	if (rv == 0)
 		rv = write_rows(p, e);
 	if (rv == 0)

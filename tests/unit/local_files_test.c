@@ -453,7 +453,7 @@ test_keywords(void)
 	is_int(local_keyword(&k, span_of("$Label1"), false), -1, "unknown");
 	is_int(local_keyword(&k, span_of("$Label1"), true), 0, "made: a");
 	is_int(local_keyword(&k, span_of("todo"), true), 1, "made: b");
-	is_int(local_keywords_write(&m, &k, &e), 0, "written");
+	is_int(local_keywords_write(&m, &k, 1, &e), 0, "written");
 	local_keywords_clear(&k);
 	is_int(local_keywords_read(&m, &k, &e), 0, "read");
 	is_int(local_keyword(&k, span_of("TODO"), false), 1, "in any case");
