@@ -134,14 +134,22 @@ run_with(struct pass *p, struct err *e)
 	return rv;
 }
 
-/* The root, unless it was there and is missing: that is for the brake. */
+/* The root, unless it had mail and is missing: that is for the brake. */
 static int
-make_root(const struct sync *y, const struct options *o, enum store_found found,
-    struct err *e)
+make_root(struct pass *p, struct err *e)
 {
-	return found == STORE_FOUND && !words_have(&o->allow_deletes, y->name)
-	           ? 0
-	           : file_mkdirs(y->maildir, e);
+	const struct sync *y = p->sync;
+	struct state_folder *v = NULL;
+	size_t n = 0;
+	bool lost;
+
+	if (state_folders(p->state, &v, &n, e) == -1 &&
+	    (!state_is_damaged(p->state) || begin_anew(p, e) == -1))
+		return -1;
+	lost = folders_root_lost(false, 0, v, n) &&
+	       !words_have(&p->options->allow_deletes, y->name);
+	state_folders_free(v, n);
+	return lost ? 0 : file_mkdirs(y->maildir, e);
 }
 
 int
@@ -160,7 +168,7 @@ worker_run(void *arg, int ask_fd)
 	if (rv == 0)
 		rv = state_open(w->sync->state, &found, &p.state, &e);
 	if (rv == 0)
-		rv = make_root(w->sync, w->options, found, &e);
+		rv = make_root(&p, &e);
 	if (rv == 0)
 		rv = run_with(&p, &e);
 	/* An end that was asked for is a good end. */

@@ -165,6 +165,14 @@ setup_file() {
 	assert_eq 3 "$(count_there Other)"
 }
 
+@test "a root that was never made, and one that held no mail, are made" {
+	feed "$U" INBOX 1 500
+	sync 0 -o 'folders=None'
+	rm -r md
+	sync 0
+	assert_eq 1 "$(maildir_count md/INBOX)"
+}
+
 @test "folders made on either side" {
 	feed "$U" INBOX 1 500
 	sync 0
