@@ -204,6 +204,13 @@ plan_renamed(struct planning *p, const struct state_folder *b,
 	free(path);
 }
 
+/* We were about to make it there, and do not know how far that went. */
+static bool
+is_begun(const struct state_folder *b)
+{
+	return b->uidvalidity == 0 && b->uidnext == 0;
+}
+
 static void
 plan_base(struct planning *p, const struct state_folder *b)
 {
@@ -220,8 +227,8 @@ plan_base(struct planning *p, const struct state_folder *b)
 		add_pair(p, FOLDERS_LEAVE, r, l, b, mem_strdup(b->local),
 		    mem_strdup(b->remote));
 	else if (r != NULL && l != NULL)
-		add_pair(p, FOLDERS_SYNC, r, l, b, mem_strdup(b->local),
-		    mem_strdup(b->remote));
+		add_pair(p, is_begun(b) ? FOLDERS_CREATE_REMOTE : FOLDERS_SYNC,
+		    r, l, b, mem_strdup(b->local), mem_strdup(b->remote));
 	else if (r == NULL && l == NULL)
 		add_pair(p, FOLDERS_FORGET, NULL, NULL, b, mem_strdup(b->local),
 		    mem_strdup(b->remote));

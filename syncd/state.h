@@ -28,7 +28,8 @@ struct state_folder {
 	char *local;          /* owned; below the root, "" for the root */
 	char *mailboxid;      /* owned; RFC 8474; NULL */
 	uint32_t uidvalidity; /* 0: never seen */
-	uint32_t uidnext;     /* every UID below is settled */
+	uint32_t uidnext;     /* every UID below is settled; 0, and never seen:
+	                       * we are about to make it on the server */
 	uint64_t modseq;      /* 0: none */
 	uint64_t messages;    /* on the server, when all was settled */
 	int64_t cur_mtime, new_mtime; /* ns; 0: look whatever it is now */

@@ -127,9 +127,12 @@ fill_folder(struct work *w, const struct folders_pair *p)
 	if (p->base != NULL)
 		w->f = *p->base;
 	if (p->base != NULL && p->stale) {
-		w->f.uidvalidity = w->f.uidnext = 0;
+		w->f.uidvalidity = 0;
 		w->f.modseq = w->f.messages = 0;
 	}
+	/* Until it was seen there, this tells who is to make it. */
+	if (w->f.uidvalidity == 0)
+		w->f.uidnext = p->op != FOLDERS_CREATE_REMOTE;
 	w->f.remote = mem_strdup(p->name);
 	w->f.local = mem_strdup(p->path);
 	w->f.terms = copy_or_null(w->f.terms);

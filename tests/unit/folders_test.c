@@ -148,6 +148,30 @@ test_halves(void)
 	reset();
 }
 
+/* Killed while it was being made, or synced for the first time. */
+static void
+test_begun(void)
+{
+	struct folders_remote r = on_server("A");
+	struct local_folder l = on_disk("A");
+	struct state_folder b = known("A");
+
+	y.remove_local = y.remove_remote = true;
+	b.uidvalidity = 0;
+	plan(&r, 1, NULL, 0, &b, 1);
+	ok(v->op == FOLDERS_CREATE_LOCAL,
+	    "not yet made here: nobody removed it");
+	plan(NULL, 0, &l, 1, &b, 1);
+	ok(v->op == FOLDERS_CREATE_REMOTE, "not yet made there: likewise");
+	plan(&r, 1, &l, 1, &b, 1);
+	ok(v->op == FOLDERS_SYNC, "there on both sides");
+	b.uidnext = 0;
+	plan(&r, 1, &l, 1, &b, 1);
+	ok(v->op == FOLDERS_CREATE_REMOTE && v->remote == &r,
+	    "made by us, and perhaps not yet subscribed to: once more");
+	reset();
+}
+
 static void
 test_new(void)
 {
@@ -245,6 +269,7 @@ main(void)
 	reset();
 	test_pairs();
 	test_halves();
+	test_begun();
 	test_new();
 	test_wanted();
 	test_renamed();
