@@ -204,6 +204,26 @@ setup_file() {
 	[[ $(there mailbox list -u "$U") != *A* ]] || fail "A is still there"
 }
 
+@test "a folder whose mail all is known is removed, whatever else changed there" {
+	feed "$U" INBOX 1 500
+	feed "$U" A 2 500
+	sync 0
+	printf 'Subject: x\n\nx\n' >md/A/new/1.x.h
+	sync 0
+	mark_there A 1 '\Seen'
+	expunge_there A 2
+	rm -r md/A
+	sync 0 -o 'remove=remote'
+	[[ $(there mailbox list -u "$U") != *A* ]] || fail "A is still there"
+	feed "$U" B 1 500
+	sync 0
+	feed "$U" B 1 700
+	rm -r md/B
+	sync 65 -o 'remove=remote'
+	assert_contains "$stderr" "that was never here"
+	assert_eq 2 "$(count_there B)"
+}
+
 @test "a folder with mail that the server never had is not removed" {
 	feed "$U" INBOX 1 500
 	feed "$U" A 2 500
