@@ -211,7 +211,11 @@ static int
 forget(struct tour *t, const struct folders_pair *p, struct err *e)
 {
 	struct state *s = t->pass->state;
+	struct err unused;
 
+	/* Of what we began to remove something may be left. */
+	if (p->op == FOLDERS_FORGET && t->pass->sync->remove_local)
+		(void)local_remove(t->pass->sync, p->path, &unused);
 	if (state_begin(s, e) == -1 ||
 	    state_folder_drop(s, p->base->id, e) == -1)
 		return -1;
