@@ -269,7 +269,8 @@ sizes_of(const struct tour *t, bool (*is)(const struct item *))
 static bool
 is_fresh(const struct work *w)
 {
-	return w->asked && (w->f.uidvalidity == 0 || w->diff.moved_ground);
+	return w->asked && (w->diff.moved_ground ||
+			       (w->f.uidnext <= 1 && w->f.messages == 0));
 }
 
 static uint64_t

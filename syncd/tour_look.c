@@ -286,23 +286,64 @@ question(struct tour *t, struct work *w)
 	    .full = fresh || w->anew};
 }
 
-static int
-take_diff(struct tour *t, struct work *w, struct err *e)
+static void
+take_diff(struct tour *t, struct work *w)
 {
 	if (w->diff.error != NULL) {
 		tour_leave(t, w, w->diff.error);
-		return 0;
+		return;
 	}
 	w->asked = true;
-	if (!w->diff.moved_ground || w->f.uidvalidity == 0)
-		return 0;
-	log_info("%s: UIDVALIDITY changed: its messages are recognised",
-	    w->f.remote);
+	if (w->diff.moved_ground && w->f.uidvalidity != 0)
+		log_info("%s: UIDVALIDITY changed: its messages are recognised",
+		    w->f.remote);
+}
+
+static uint32_t
+validity_now(const struct work *w)
+{
+	if (w->left)
+		return w->f.uidvalidity;
+	if (w->asked)
+		return w->diff.uidvalidity;
+	return w->direct ? w->pair->remote->uidvalidity : w->f.uidvalidity;
+}
+
+/*
+ * Which UIDs the rows of a folder are about to have stands there before the
+ * first of them does: else they could, after a crash, be taken for others.
+ */
+static int
+settle_ground(struct tour *t, struct work *w, struct err *e)
+{
 	uidset_clear(&w->known);
 	uidset_init(&w->known);
-	return t->pass->options->dry_run
-	           ? 0
-	           : state_forget_all(t->pass->state, w->f.id, e);
+	if (t->pass->options->dry_run)
+		return 0;
+	w->f.uidvalidity = validity_now(w);
+	w->f.uidnext = 1;
+	w->f.modseq = w->f.messages = 0;
+	if (state_forget_all(t->pass->state, w->f.id, e) == -1)
+		return -1;
+	return state_folder_put(t->pass->state, &w->f, e);
+}
+
+static int
+settle_grounds(struct tour *t, struct err *e)
+{
+	struct work *w;
+	bool any = false;
+
+	for (w = t->works; w < t->works + t->n; w++) {
+		if (validity_now(w) == w->f.uidvalidity)
+			continue;
+		if (!any && state_begin(t->pass->state, e) == -1)
+			return -1;
+		any = true;
+		if (settle_ground(t, w, e) == -1)
+			return -1;
+	}
+	return any ? state_commit(t->pass->state, e) : 0;
 }
 
 static bool
@@ -336,8 +377,10 @@ ask_some(struct tour *t, struct err *e)
 	for (i = 0; i < n; i++) {
 		works[i]->diff = d[i];
 		if (rv == 0)
-			rv = take_diff(t, works[i], e);
+			take_diff(t, works[i]);
 	}
+	if (rv == 0)
+		rv = settle_grounds(t, e);
 	free(works);
 	free(d);
 	free(q);
