@@ -297,6 +297,15 @@ setup_file() {
 	[[ $(flags_there INBOX) == *Seen* ]] || fail "the flag was forgotten"
 }
 
+@test "what may not travel is recognised all the same" {
+	feed "$U" INBOX 3 500
+	sync 0 -o 'push=none'
+	rm -r "$XDG_STATE_HOME/mailroom/syncd"
+	sync 0 -o 'push=none'
+	assert_eq 3 "$(maildir_count md/INBOX)" "after the state was lost"
+	same
+}
+
 @test "-n says what would be done, and does nothing" {
 	feed "$U" INBOX 2 500
 	sync 0
