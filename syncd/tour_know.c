@@ -641,10 +641,14 @@ found_move_there(struct tour *t, struct place gone, struct place came)
 	from->to = &t->works[came.work];
 	from->to_item = came.item;
 	to->settled = true;
-	/* Its row goes with it, and what its flags became. */
+	/* Its row goes with it, and what its flags became; but a mark that it is
+	 * to be deleted was for the old place. */
 	to->m.base = from->m.base;
 	to->m.local = from->m.local;
+	to->m.local.flags &= ~PLAN_DELETED | to->m.base.flags;
 	tour_plan(t, from->to, to);
+	to->m.local.flags = from->m.local.flags;
+	to->p.set_local = to->p.local_flags != from->m.local.flags;
 }
 
 static void
