@@ -219,8 +219,8 @@ int local_keywords_read(
     struct maildir *, struct local_keywords *, struct err *);
 /* If they changed, durably, by way of a file in tmp/ with that tag.  To be done
  * before a file's name or a row has a new letter. */
-int local_keywords_write(struct maildir *, struct local_keywords *,
-    uint32_t tag, struct err *);
+int local_keywords_write(
+    struct maildir *, struct local_keywords *, uint32_t tag, struct err *);
 /* The letter of a keyword, made when there is room: 0..25 or -1. */
 int local_keyword(struct local_keywords *, struct span name, bool make);
 void local_keywords_clear(struct local_keywords *);

@@ -92,6 +92,7 @@ delete_remote(
 	if (o->to_remote.gone && o->to_remote.expunge) {
 		forget(p);
 		p->delete_remote = true;
+		p->remote_flags = m->remote.flags;
 		return;
 	}
 	p->after.local = false;
@@ -130,13 +131,17 @@ wants_deletion(const struct plan_message *m)
 }
 
 static void
-carry_out(const struct plan_options *o, struct plan *p)
+carry_out(
+    const struct plan_message *m, const struct plan_options *o, struct plan *p)
 {
 	bool far = o->to_remote.gone && o->to_remote.expunge;
+	plan_flags flags = (p->remote_flags & ~PLAN_DELETED) |
+	                   (m->remote.flags & PLAN_DELETED);
 
 	if (!far || !o->to_remote.flags)
 		return;
 	p->delete_remote = true;
+	p->remote_flags = flags;
 	p->set_remote = p->set_local = false;
 	p->upgrade = false;
 	p->after.remote = false;
@@ -144,6 +149,7 @@ carry_out(const struct plan_options *o, struct plan *p)
 		return;
 	forget(p);
 	p->delete_remote = p->delete_local = true;
+	p->remote_flags = flags;
 }
 
 /* --- limits ------------------------------------------------------------------ */
@@ -252,7 +258,7 @@ plan_pair(
 		merge_flags(m, o, p);
 	upgrade(m, o, p);
 	if (m->base.paired && !m->base.left_out && wants_deletion(m))
-		carry_out(o, p);
+		carry_out(m, o, p);
 	if (!p->delete_remote)
 		expire(m, o, p);
 	/* It counts among the newest again, which may be too many. */

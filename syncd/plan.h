@@ -81,7 +81,8 @@ struct plan {
 	bool set_local, set_remote; /* the flags become those */
 	plan_flags local_flags, remote_flags;
 	bool delete_local;      /* the file is removed, or goes to the trash */
-	bool delete_remote;     /* \Deleted and UID EXPUNGE, or to the trash */
+	bool delete_remote;     /* \Deleted and UID EXPUNGE, or to the trash,
+	                         * where it is to have remote_flags */
 	bool expire;            /* `after` is written down, durably; then the
 	                         * file goes if it is still as it was seen */
 	bool again;             /* once this is done, something may expire */

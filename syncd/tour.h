@@ -132,6 +132,9 @@ int tour_pushed(struct tour *, struct err *);
 int tour_judge(struct tour *, struct err *);
 /* What is new on one side and is the same as something on the other. */
 int tour_know(struct tour *, struct err *);
+/* Where what is deleted on that side goes; of the trash itself, nowhere. */
+bool tour_to_trash(
+    const struct tour *, const struct work *, enum sync_trash side);
 /* The brake, on what was judged. */
 int tour_brake(struct tour *, struct err *);
 void tour_list(struct tour *); /* -n */

@@ -170,6 +170,15 @@ is_deletion(const struct item *it)
 	return it->p.delete_local || it->p.delete_remote || it->to != NULL;
 }
 
+/* A reader may mark what it deletes at once: so it is to lie in the trash. */
+static bool
+is_for_trash(const struct tour *t, const struct work *w, const struct item *it)
+{
+	return it->p.delete_remote && it->to == NULL &&
+	       it->p.remote_flags != it->m.remote.flags &&
+	       tour_to_trash(t, w, TRASH_REMOTE);
+}
+
 /* What is not pulled is told of once, when it is seen first. */
 static void
 tell_skipped(struct tour *t, const struct work *w, const struct item *it)
@@ -233,7 +242,8 @@ tour_flags(struct tour *t, struct err *e)
 			rv = set_item(t, w, it, e);
 			if (rv == 0)
 				put_off(w, it);
-			if (rv == 1 && it->p.set_remote && it->uid != 0)
+			if (rv == 1 && it->uid != 0 &&
+			    (it->p.set_remote || is_for_trash(t, w, it)))
 				add_change(&c, i, it);
 		}
 	}
@@ -493,8 +503,8 @@ to_delete(const struct work *w, const struct item *it)
 	       (it->p.delete_local || it->p.delete_remote);
 }
 
-static bool
-to_trash(const struct tour *t, const struct work *w, enum sync_trash side)
+bool
+tour_to_trash(const struct tour *t, const struct work *w, enum sync_trash side)
 {
 	const struct sync *y = t->pass->sync;
 
@@ -588,7 +598,7 @@ delete_on_server(struct tour *t, bool trash, struct err *e)
 		struct work *w = &t->works[i];
 
 		uidset_init(&sets[n]);
-		if (to_trash(t, w, TRASH_REMOTE) == trash &&
+		if (tour_to_trash(t, w, TRASH_REMOTE) == trash &&
 		    any_to_delete(w, &sets[n]))
 			works[n++] = w;
 	}
@@ -636,7 +646,7 @@ delete_here(struct tour *t, struct work *w, struct item *it, struct err *e)
 		return 0;
 	local_at(&w->list, &w->list.v[it->file], &at);
 	/* One that went to the trash on the server is there already. */
-	if (to_trash(t, w, TRASH_LOCAL) && !it->p.delete_remote)
+	if (tour_to_trash(t, w, TRASH_LOCAL) && !it->p.delete_remote)
 		rv = trash_here(t, w, &at, e);
 	else
 		rv = local_unlink(&w->md, &at, e);

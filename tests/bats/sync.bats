@@ -246,11 +246,16 @@ setup_file() {
 	same
 	assert_eq 2 "$(maildir_count md/INBOX)"
 	assert_eq 3 "$(maildir_count md/Trash)"
-	set -- md/Trash/*/*
+	set -- md/INBOX/new/*
+	rename_to "$1" md/INBOX/cur ST
+	sync 0 -o 'trash=Trash'
+	same
+	assert_eq 1 "$(find md/Trash/cur -name '*:2,S' | wc -l)" "as it was read"
+	set -- md/Trash/new/*
 	rm "$1"
 	sync 0 -o 'trash=Trash'
 	same
-	assert_eq 2 "$(count_there Trash)" "what is deleted there is deleted"
+	assert_eq 3 "$(count_there Trash)" "what is deleted there is deleted"
 }
 
 @test "marked deleted in the Maildir: gone on both sides; by another client: shown" {
