@@ -22,9 +22,11 @@ struct item {
 	unsigned char digest[LOCAL_DIGEST]; /* local_identity()'s; with */
 	bool has_digest, bare; /* bare: of the header, as it has no ID */
 	bool dated;            /* m.date is known, and the row has none */
-	struct work *to;       /* borrowed: it was moved to that folder, ... */
-	size_t to_item;        /* ... where this item is it */
-	bool settled;          /* nothing more in this pass */
+	bool ask;        /* it is to be compared with what is new elsewhere */
+	struct work *to; /* borrowed: it was moved to that folder, ... */
+	size_t to_item;  /* ... where this item is it */
+	bool copied;     /* it is where it was to go; or: it is that copy */
+	bool settled;    /* nothing more in this pass */
 };
 
 /* A folder that has changed on either side. */
@@ -132,6 +134,16 @@ int tour_pushed(struct tour *, struct err *);
 int tour_judge(struct tour *, struct err *);
 /* What is new on one side and is the same as something on the other. */
 int tour_know(struct tour *, struct err *);
+/* A file and a message of a folder, neither of them remembered, are the same. */
+void tour_pair(
+    struct tour *, struct work *, struct item *file, struct item *message);
+/*
+ * (tour_copied.c) What a crash left in two places on a server without MOVE:
+ * marks what is to be asked for by its header (false: there is nothing), and
+ * then, with digests, tells what is only to be removed from its old place.
+ */
+bool tour_copied_ask(struct tour *);
+void tour_copied(struct tour *);
 /* Where what is deleted on that side goes; of the trash itself, nowhere. */
 bool tour_to_trash(
     const struct tour *, const struct work *, enum sync_trash side);

@@ -174,7 +174,7 @@ is_deletion(const struct item *it)
 static bool
 is_for_trash(const struct tour *t, const struct work *w, const struct item *it)
 {
-	return it->p.delete_remote && it->to == NULL &&
+	return it->p.delete_remote && it->to == NULL && !it->copied &&
 	       it->p.remote_flags != it->m.remote.flags &&
 	       tour_to_trash(t, w, TRASH_REMOTE);
 }
@@ -513,14 +513,21 @@ tour_to_trash(const struct tour *t, const struct work *w, enum sync_trash side)
 	       strcmp(y->trash, w->f.remote) != 0;
 }
 
+/* Those that go to the trash, or those that go for good. */
 static bool
-any_to_delete(const struct work *w, struct uidset *uids)
+any_to_delete(
+    const struct tour *t, const struct work *w, bool trash, struct uidset *uids)
 {
+	bool to_trash = tour_to_trash(t, w, TRASH_REMOTE);
+	const struct item *it;
 	size_t k;
 
-	for (k = 0; k < w->n; k++)
-		if (to_delete(w, &w->v[k]) && w->v[k].p.delete_remote)
-			uidset_add(uids, w->v[k].uid, w->v[k].uid);
+	for (k = 0; k < w->n; k++) {
+		it = &w->v[k];
+		if (to_delete(w, it) && it->p.delete_remote &&
+		    (to_trash && !it->copied) == trash)
+			uidset_add(uids, it->uid, it->uid);
+	}
 	return !uidset_empty(uids);
 }
 
@@ -598,8 +605,7 @@ delete_on_server(struct tour *t, bool trash, struct err *e)
 		struct work *w = &t->works[i];
 
 		uidset_init(&sets[n]);
-		if (tour_to_trash(t, w, TRASH_REMOTE) == trash &&
-		    any_to_delete(w, &sets[n]))
+		if (any_to_delete(t, w, trash, &sets[n]))
 			works[n++] = w;
 	}
 	rv = trash ? trash_on_server(t, works, sets, n, e)

@@ -413,8 +413,9 @@ on_missing(void *arg, const struct remote_message *m, const struct err *why,
 	return 0;
 }
 
-/* Message-IDs of such that may be one of ours, of all folders in one flight; or
- * whole headers, if one of ours has no Message-ID. */
+/* Message-IDs of such that may be one of ours (here: their sizes, or NULL), of
+ * all folders in one flight; or whole headers, if one of ours has no
+ * Message-ID. */
 static int
 know_there(struct tour *t, bool (*is)(const struct item *),
     const struct sizes *here, bool headers, struct err *e)
@@ -435,7 +436,7 @@ know_there(struct tour *t, bool (*is)(const struct item *),
 		uidset_init(&sets[n]);
 		for (j = 0; !w->left && j < w->n; j++)
 			if (is(&w->v[j]) &&
-			    (has_size(here, w->v[j].size) ||
+			    (here == NULL || has_size(here, w->v[j].size) ||
 				(is_fresh(w) && has_near(here, w->v[j].size))))
 				uidset_add(&sets[n], w->v[j].uid, w->v[j].uid);
 		if (uidset_empty(&sets[n]))
@@ -468,19 +469,25 @@ know_there(struct tour *t, bool (*is)(const struct item *),
 
 /* A file and a message of the same folder: neither is known, or the message has
  * another UID by now, for it was moved away and back. */
-static void
-found_pair(struct tour *t, struct place file, struct place message)
+void
+tour_pair(struct tour *t, struct work *w, struct item *here, struct item *there)
 {
-	struct item *here = item_at(t, file), *there = item_at(t, message);
-
 	here->uid = there->uid;
 	here->size = there->size;
 	here->m.remote = there->m.remote;
 	here->m.date = there->m.date;
 	memcpy(here->emailid, there->emailid, sizeof(here->emailid));
+	here->settled = false;
 	there->settled = true;
-	tour_plan(t, &t->works[file.work], here);
+	tour_plan(t, w, here);
 	here->p.remember = true;
+}
+
+static void
+found_pair(struct tour *t, struct place file, struct place message)
+{
+	tour_pair(
+	    t, &t->works[file.work], item_at(t, file), item_at(t, message));
 }
 
 /* The digest, within that folder. */
@@ -732,6 +739,12 @@ tell_orphans(struct tour *t)
 		}
 }
 
+static bool
+is_asked(const struct item *it)
+{
+	return it->ask;
+}
+
 int
 tour_know(struct tour *t, struct err *e)
 {
@@ -749,7 +762,10 @@ tour_know(struct tour *t, struct err *e)
 		here = sizes_of(t, has_digest);
 		rv = know_there(t, is_new_there, &here, headers, e);
 	}
-	if (rv == 0 && here.n > 0) {
+	if (rv == 0 && there.n > 0 && tour_copied_ask(t))
+		rv = know_there(t, is_asked, NULL, true, e);
+	if (rv == 0 && there.n > 0) {
+		tour_copied(t);
 		pair_up(t, false);
 		pair_up(t, true);
 		moves_there(t, false);
