@@ -450,6 +450,7 @@ follow(struct tour *t, struct work *w, struct item *it, struct err *e)
 	 * sees what became of a file that has gone meanwhile: as one that was
 	 * gone, or moved on, from where it belongs by now. */
 	late = to->p.set_remote ? to->p.remote_flags ^ to->m.remote.flags : 0;
+	t->pass->again = t->pass->again || late != 0;
 	to->p.after.flags =
 	    rv == 0 ? to->m.base.flags
 		    : (to->p.after.flags & ~late) | (to->m.remote.flags & late);
