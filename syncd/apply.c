@@ -359,7 +359,7 @@ static int
 do_all(struct tour *t, struct err *e)
 {
 	static step *const steps[] = {tour_pull, tour_push, tour_flags,
-	    tour_moves, tour_deletions, remember};
+	    tour_copies, tour_moves, tour_deletions, remember};
 	size_t i;
 
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

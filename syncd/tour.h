@@ -153,6 +153,7 @@ void tour_list(struct tour *); /* -n */
 int tour_pull(struct tour *, struct err *);
 int tour_push(struct tour *, struct err *);
 int tour_flags(struct tour *, struct err *);
+int tour_copies(struct tour *, struct err *); /* what tour_copied() has told */
 int tour_moves(struct tour *, struct err *);
 int tour_deletions(struct tour *, struct err *);
 /* What a crash left in tmp/ is put in its place. */

@@ -514,10 +514,11 @@ tour_to_trash(const struct tour *t, const struct work *w, enum sync_trash side)
 	       strcmp(y->trash, w->f.remote) != 0;
 }
 
-/* Those that go to the trash, or those that go for good. */
+enum way { COPIED, TO_TRASH, FOR_GOOD };
+
 static bool
-any_to_delete(
-    const struct tour *t, const struct work *w, bool trash, struct uidset *uids)
+any_to_delete(const struct tour *t, const struct work *w, enum way way,
+    struct uidset *uids)
 {
 	bool to_trash = tour_to_trash(t, w, TRASH_REMOTE);
 	const struct item *it;
@@ -526,7 +527,9 @@ any_to_delete(
 	for (k = 0; k < w->n; k++) {
 		it = &w->v[k];
 		if (to_delete(w, it) && it->p.delete_remote &&
-		    (to_trash && !it->copied) == trash)
+		    way == (it->copied    ? COPIED
+			       : to_trash ? TO_TRASH
+					  : FOR_GOOD))
 			uidset_add(uids, it->uid, it->uid);
 	}
 	return !uidset_empty(uids);
@@ -595,7 +598,7 @@ expunge_on_server(struct tour *t, struct work **works,
 }
 
 static int
-delete_on_server(struct tour *t, bool trash, struct err *e)
+delete_on_server(struct tour *t, enum way way, struct err *e)
 {
 	struct uidset *sets = mem_array(t->n + 1, sizeof(*sets));
 	struct work **works = mem_array(t->n + 1, sizeof(*works));
@@ -606,11 +609,11 @@ delete_on_server(struct tour *t, bool trash, struct err *e)
 		struct work *w = &t->works[i];
 
 		uidset_init(&sets[n]);
-		if (any_to_delete(t, w, trash, &sets[n]))
+		if (any_to_delete(t, w, way, &sets[n]))
 			works[n++] = w;
 	}
-	rv = trash ? trash_on_server(t, works, sets, n, e)
-	           : expunge_on_server(t, works, sets, n, e);
+	rv = way == TO_TRASH ? trash_on_server(t, works, sets, n, e)
+	                     : expunge_on_server(t, works, sets, n, e);
 	for (i = 0; i < n; i++)
 		uidset_clear(&sets[i]);
 	free(works);
@@ -699,15 +702,23 @@ expire_all(struct tour *t, struct err *e)
 	return 0;
 }
 
+/* They may be marked \Deleted: so they go before others are, which could not be
+ * expunged beside them where there is no UIDPLUS. */
+int
+tour_copies(struct tour *t, struct err *e)
+{
+	return delete_on_server(t, COPIED, e);
+}
+
 int
 tour_deletions(struct tour *t, struct err *e)
 {
 	struct state *s = t->pass->state;
 	size_t i, k;
-	int rv = delete_on_server(t, true, e);
+	int rv = delete_on_server(t, TO_TRASH, e);
 
 	if (rv == 0)
-		rv = delete_on_server(t, false, e);
+		rv = delete_on_server(t, FOR_GOOD, e);
 	if (rv == 0)
 		rv = expire_all(t, e);
 	if (rv == 0)
