@@ -137,7 +137,7 @@ count_here() {
 	SEEN=()
 	for d in root/md/* root/md/*/*; do
 		case ${d##*/} in
-		cur | new | tmp | dovecot-keywords) continue ;;
+		cur | new | tmp | dovecot-keywords | .syncd) continue ;;
 		esac
 		if [[ -d $d/cur && -d $d/new && -d $d/tmp ]]; then
 			SEEN["${d#root/md/}/"]=1
