@@ -132,6 +132,55 @@ setup_file() {
 	assert_eq "" "$output"
 }
 
+@test "moved on one side, its flags changed on the other" {
+	feed "$U" INBOX 4 1000
+	feed "$U" Archive 1 500
+	sync 0
+	set -- md/INBOX/new/*
+	rename_to "$1" md/Archive/cur S
+	mark_there INBOX 1 '\Flagged'
+	mark_there INBOX 4 '\Flagged'
+	move_there INBOX 4 Archive
+	rename_to "$4" md/INBOX/cur R
+	# One that another client marked as deleted is moved all the same.
+	mark_there INBOX 3 '\Deleted'
+	sync 0
+	mv md/INBOX/cur/*T md/Archive/cur/
+	sync 0
+	same
+	assert_eq 1 "$(count_there INBOX)"
+	assert_eq 4 "$(find md/Archive -type f | wc -l)"
+	assert_eq 1 "$(find md/Archive/cur -name '*:2,FS' | wc -l)"
+	assert_eq 1 "$(find md/Archive/cur -name '*:2,FR' | wc -l)"
+	sync 0 -p
+	assert_eq "" "$output"
+}
+
+@test "moved away and back by another client: the file stays, with its flags" {
+	feed "$U" INBOX 2 100000
+	feed "$U" Archive 1 500
+	sync 0
+	move_there INBOX 1 Archive
+	move_there Archive 2 INBOX
+	set -- md/INBOX/new/*
+	rename_to "$1" md/INBOX/cur F
+	sync 0 -vv
+	refute asked 'BODY.PEEK\[\]|APPEND'
+	same
+	assert_eq 1 "$(find md/INBOX/cur -name '*:2,F' | wc -l)"
+}
+
+@test "a level above others on the server becomes a folder" {
+	feed "$U" INBOX 1 500
+	feed "$U" A/B 1 500
+	sync 0
+	mkdir -p md/A/{cur,new,tmp}
+	printf 'Subject: x\n\nx\n' >md/A/new/1.x.h
+	sync 0
+	same
+	assert_eq 1 "$(count_there A)"
+}
+
 @test "the state lost: nothing is copied, nothing doubled" {
 	feed "$U" INBOX 20 5000
 	FLAGS=S feed "$U" INBOX 5 3000

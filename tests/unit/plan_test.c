@@ -196,6 +196,9 @@ test_table(void)
 	ok(!p.delete_local && !p.delete_remote && p.set_local &&
 		p.local_flags == PLAN_DELETED,
 	    "marked by another client: shown here, expunged by nobody");
+	p = plan_with(PAIR(0), HERE(PLAN_DELETED), HERE(PLAN_DELETED), o);
+	ok(!p.delete_remote && !p.delete_local && p.remember,
+	    "so is one that both have: it may be ours, from before a crash");
 	p = plan_with(NOBASE, HERE(PLAN_DELETED), NOWHERE, o);
 	ok(plan_is_empty(&p), "new and already marked deleted: not pushed");
 
