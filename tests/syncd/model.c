@@ -22,7 +22,9 @@
  *	deleted, moved on the other	it is gone, or where it was moved to
  *
  * and of each of its flags: as nobody, or as the one side that changed it left
- * it last; where both did, as either.  It is never anywhere twice, and never
+ * it last; where both did, as either.  Where a reader changed one at the moment at
+ * which another client moved the message, as it was before: STORE does not say
+ * that it came too late.  It is never anywhere twice, and never
  * gone unless somebody deleted it.  Environment: MODEL_LOUD=1 shows each thing
  * as it is done.
  */
@@ -521,7 +523,9 @@ places_of(const struct message *m)
 	if (m->twin || (m->moved[HERE] && m->moved[THERE]))
 		allow(&ok, to[HERE] | to[THERE]);
 	for (s = HERE; s < SIDES; s++)
-		if (!gone && (m->moved[s] || !m->moved[!s]))
+		if (m->twin && ((m->touched[HERE] | m->touched[THERE]) & MARK))
+			allow(&ok, to[s]); /* the other is not copied */
+		else if (!gone && (m->moved[s] || !m->moved[!s]))
 			allow(&ok, to[s]);
 		else if (gone && m->gone[s] != YES &&
 			 (m->moved[s] || m->gone[!s] != YES))
@@ -557,7 +561,7 @@ wrong_flags(const struct message *m, unsigned int flags)
 	wrong |= both & (flags ^ m->last[HERE]) & (flags ^ m->last[THERE]);
 	/* A deletion wins over flags: of what was saved from it, or sent anew,
 	 * they may be as they were before. */
-	if (m->twin || m->renamed || m->frozen)
+	if (m->twin || m->renamed || m->raced || m->frozen)
 		wrong &= flags ^ m->flags;
 	/* Killed when it had shown a change to the other side and not yet noted
 	 * it, syncd takes it for one of that side's own. */
@@ -703,7 +707,8 @@ agree(size_t id)
 		m->home = here->v[0].folder;
 		m->flags = here->v[0].flags;
 	}
-	m->born = m->twin = m->renamed = m->remade = m->frozen = false;
+	m->born = m->twin = m->renamed = m->remade = m->raced = m->frozen =
+	    false;
 	memset(m->moved, 0, sizeof(m->moved));
 	memset(m->gone, 0, sizeof(m->gone));
 	memset(m->touched, 0, sizeof(m->touched));

@@ -61,6 +61,8 @@ struct message {
 	unsigned int undone; /* changed more than once by the same side */
 	bool renamed;        /* a reader gave it a new name when it moved it */
 	bool remade; /* its folder was made again: marked, it was not copied */
+	bool raced;  /* moved while syncd was at work: STORE does not say that
+	               * it came too late */
 	bool frozen; /* nothing more is done to it */
 	struct buf log;
 };
@@ -186,6 +188,7 @@ did_move(enum side s, size_t id, size_t to)
 	struct message *m = &world.v[id];
 
 	m->moved[s] = true;
+	m->raced = m->raced || (s == THERE && world.running);
 	m->to[s] = to;
 	if (m->moved[!s] || m->gone[!s] != NO)
 		m->frozen = true;
