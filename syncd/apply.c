@@ -216,6 +216,27 @@ tour_row(const struct work *w, const struct item *it, struct span name)
 	return m;
 }
 
+int
+tour_note_validity(struct tour *t, struct work *w, struct err *e)
+{
+	const struct folders_pair *p = w->pair;
+	struct state_folder f = w->f;
+
+	f.uidvalidity = w->asked             ? w->diff.uidvalidity
+	                : f.uidvalidity != 0 ? f.uidvalidity
+	                : p->remote != NULL  ? p->remote->uidvalidity
+	                                     : 0;
+	if (w->noted || f.uidvalidity == 0)
+		return 0;
+	w->noted = true;
+	if (p->base != NULL && !p->stale &&
+	    p->base->uidvalidity == f.uidvalidity)
+		return 0;
+	f.uidnext = 1;
+	f.modseq = f.messages = 0;
+	return state_folder_put(t->pass->state, &f, e);
+}
+
 static void
 work_clear(struct work *w)
 {

@@ -49,6 +49,7 @@ struct work {
 	bool failed;             /* not all that was to come came */
 	bool asked;
 	bool direct; /* whatever is there is new: pulled without a look */
+	bool noted;  /* tour_note_validity() */
 	bool left;   /* it failed, or the brake holds it: out of this pass */
 	bool again;  /* something of it could not be done: its files are to be
 	              * looked at the next time, whatever their mtimes are */
@@ -107,6 +108,13 @@ uint32_t tour_validity(const struct work *);
 /* The row of an item, as it is to be remembered; name is borrowed. */
 struct state_msg tour_row(
     const struct work *, const struct item *, struct span name);
+
+/*
+ * Goes with the first rows of a folder, in their transaction: the UIDVALIDITY
+ * that their UIDs are of.  Without, after a crash, nobody could say whether one
+ * of them is gone.
+ */
+int tour_note_validity(struct tour *, struct work *, struct err *);
 
 /* Whether the folder is to be synced, by the command line. */
 bool tour_chosen(const struct tour *, const struct folders_pair *);

@@ -32,14 +32,13 @@ row_of(struct tour *t, const struct work *w, const struct item *it,
 }
 
 static int
-remember(
-    struct tour *t, const struct work *w, const struct item *it, struct err *e)
+remember(struct tour *t, struct work *w, const struct item *it, struct err *e)
 {
 	struct state_msg m;
 
 	if (it->p.forget)
 		return state_forget(t->pass->state, w->f.id, it->uid, e);
-	if (row_of(t, w, it, &m, e) == -1)
+	if (tour_note_validity(t, w, e) == -1 || row_of(t, w, it, &m, e) == -1)
 		return -1;
 	return state_put(t->pass->state, &m, e);
 }
@@ -299,6 +298,8 @@ rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
 		t->pass->again = from->to->again = true;
 		return 0;
 	}
+	if (tour_note_validity(t, from->to, e) == -1)
+		return -1;
 	to->uid = uid;
 	to->p.after = (struct plan_base){.paired = true,
 	    .local = true,

@@ -99,7 +99,8 @@ write_rows(struct pulling *p, struct err *e)
 			continue;
 		m = tour_row(a->work, &a->item, local_unique(span_of(a->name)));
 		m.placing = true;
-		if (state_put(s, &m, e) == -1)
+		if (tour_note_validity(p->t, a->work, e) == -1 ||
+		    state_put(s, &m, e) == -1)
 			return -1;
 	}
 	return state_commit(s, e);

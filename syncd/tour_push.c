@@ -115,7 +115,8 @@ remember(struct pushing *p, struct work *w, struct item *it, struct err *e)
 	struct state_msg m =
 	    tour_row(w, it, local_file_unique(&w->list, it->file));
 
-	if (begin(p, e) == -1 || state_put(s, &m, e) == -1 ||
+	if (begin(p, e) == -1 || tour_note_validity(p->t, w, e) == -1 ||
+	    state_put(s, &m, e) == -1 ||
 	    state_push_done(s, m.folder, m.name, e) == -1)
 		return -1;
 	return ++p->uncommitted >= COMMIT_EVERY ? commit(p, e) : 0;

@@ -226,6 +226,8 @@ put_row(struct settling *s, const struct push *p, uint32_t uid,
 	it.p.after = (struct plan_base){
 	    .paired = true, .local = true, .remote = true, .flags = p->p.flags};
 	m = tour_row(p->work, &it, span_of(p->name));
+	if (tour_note_validity(s->t, p->work, e) == -1)
+		return -1;
 	return state_put(s->t->pass->state, &m, e);
 }
 
