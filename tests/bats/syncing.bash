@@ -157,6 +157,7 @@ sessions_ended() {
 # [SESSIONS]
 traffic() {
 	await sessions_ended "${1:-1}"
+	# shellcheck disable=SC2034 # for those who call
 	read -r SENT GOT <<<"$(grep "imap($U).* in=[0-9]* out=[0-9]*" \
 		"$SERVER/log" | tail -n "+$((SESSIONS_BEFORE + 1))" |
 		sed 's/.* in=\([0-9]*\) out=\([0-9]*\).*/\1 \2/' |

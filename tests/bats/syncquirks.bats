@@ -381,7 +381,7 @@ three_pulled() {
 
 @test "Cyrus: the highest UID is expunged" {
 	start_server cyrus
-	U=u1 IMAP_PORT=$IMAP_PORT
+	U=u1
 	mkdir -p md/INBOX/{cur,new,tmp} md/Archive/{cur,new,tmp}
 	for i in 1 2 3 4; do
 		printf 'From: a\nMessage-ID: <%s@x>\n\n%s\n' $i $i >md/INBOX/new/$i.m.h

@@ -43,7 +43,9 @@ let_go() {
 	feed "$U" INBOX 5 500
 	hold
 	sync 75
-	assert_contains "$stderr" "$(pgrep -P "$HOLDER")"
+	[[ $stderr =~ 'locked by process '([0-9]+) ]] || fail "$stderr"
+	assert_eq "$HOLDER" "$(ps -o ppid= -p "${BASH_REMATCH[1]}" | tr -d ' ')" \
+		"the worker of the other one"
 	assert_contains "$stderr" "--wait"
 	[ ! -e md/INBOX ] || fail "it did something"
 	let_go

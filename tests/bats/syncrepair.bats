@@ -13,9 +13,9 @@ U=big
 setup_file() {
 	setup_env
 	start_dovecot
-	feed $U INBOX 1000 ~20000
-	FLAGS=S feed $U INBOX 500 ~20000
-	feed $U Lists/x 500 ~20000
+	feed "$U" INBOX 1000 ~20000
+	FLAGS=S feed "$U" INBOX 500 ~20000
+	feed "$U" Lists/x 500 ~20000
 	cd "$BATS_FILE_TMPDIR" || return
 	mkdir md
 	run_to "$PWD/md"
@@ -133,7 +133,7 @@ backup() {
 	rm "$3" "$4" "$5"
 	work 0
 	same
-	digests_here >then
+	digests_here >earlier
 }
 
 digests_here() {
@@ -145,8 +145,8 @@ digests_here() {
 all_are_back() {
 	same
 	digests_here >now
-	assert_eq "" "$(comm -23 then now)" "lost"
-	assert_eq 3 "$(comm -13 then now | wc -l)" "came back"
+	assert_eq "" "$(comm -23 earlier now)" "lost"
+	assert_eq 3 "$(comm -13 earlier now | wc -l)" "came back"
 	traffic
 	# 90 messages of 3,000 bytes were in no backup.
 	[ $((SENT + GOT)) -lt $((90 * 3000 * 3 / 2)) ] ||
