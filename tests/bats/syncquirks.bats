@@ -196,6 +196,30 @@ three_pulled() {
 	[ ! -e 'md/[Gmail]' ] || fail "All Mail is here"
 }
 
+@test "Gmail: TLS ends without a goodbye" {
+	{
+		echo tls-pre
+		listed INBOX 3 4 ''
+		selected INBOX 3 4
+		bodies
+		flags_of_three
+		cat <<-'END'
+			S: * OK [CAPABILITY IMAP4rev1 LIST-STATUS] ready
+			C: <*t> LOGIN *
+			S: <t> OK [CAPABILITY IMAP4rev1 LIST-STATUS] done
+			C: <*t> LOGOUT
+			cut 8
+			S: * BYE see you
+		END
+	} >tls.peer
+	peer_start "$PWD/tls.peer" -t 30 -c "$CERTS/server.pem"
+	expect 0 "$SYNCD" -o 'password-command=printf pw' \
+		-o "tls-ca=$CERTS/ca.pem" "imaps://u1@127.0.0.1:$PEER_PORT" md
+	peer_wait
+	assert_eq "" "$stderr"
+	assert_eq 3 "$(maildir_count md/INBOX)"
+}
+
 @test "Gmail: BYE in the middle of an APPEND: it is sent in the next run" {
 	mkdir -p md/INBOX/{cur,new,tmp}
 	printf 'Message-ID: <a@x>\n\na\n' >md/INBOX/new/1.a.h
