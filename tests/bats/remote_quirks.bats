@@ -900,7 +900,7 @@ letters() {
 		S: <c> NO [OVERQUOTA] full
 	END
 	prints <<-'END'
-		move A: copied=1 marked=0 code=0 3>20 1>31 2>32
+		move A: copied=1 marked=0 code=0 1>31 2>32 3>20
 		move A: error 1: folder A: UID COPY: the server refused: "[OVERQUOTA] full"; try again later
 		move A: copied=0 marked=0 code=25
 	END
