@@ -730,7 +730,7 @@ main(int argc, char **argv)
 	    .run = run,
 	    .arg = &d};
 	enum url_proto proto;
-	char name[16];
+	char name[24];
 	int code, i;
 
 	if (argc < 2)
