@@ -170,7 +170,8 @@ check-bats: all rigs
 soak:
 	@tests/deps check
 	@$(MAKE) -s $(MAKE_JOBS) all rigs
-	@SOAK=1 BATS_TEST_TIMEOUT=7200 $(RUN) bats sendfault sendrace syncmodel syncmoves
+	@SOAK=1 BATS_TEST_TIMEOUT=7200 $(RUN) bats sendfault sendrace syncfault \
+		syncmodel syncmoves
 
 asan:
 	@$(MAKE) check B=$(B)/asan OPT='-O1 -g' FORTIFY= \
