@@ -122,10 +122,14 @@ delete_local(
 	p->set_local = p->local_flags != m->local.flags;
 }
 
-/* A reader marked it in the Maildir: it has to go, as far as that is allowed. */
+/* A reader marked it in the Maildir: it has to go, as far as that is allowed.
+ * Where we have begun with that, the row says that it is gone here. */
 static bool
 wants_deletion(const struct plan_message *m)
 {
+	if (!m->base.local &&
+	    (m->local.flags & ~m->base.flags & PLAN_DELETED) != 0)
+		return true;
 	return (m->local.flags & ~m->base.flags & ~m->remote.flags &
 		   PLAN_DELETED) != 0;
 }

@@ -711,13 +711,55 @@ tour_copies(struct tour *t, struct err *e)
 	return delete_on_server(t, COPIED, e);
 }
 
+static bool
+is_marked(const struct work *w, const struct item *it)
+{
+	return to_delete(w, it) && it->p.delete_remote && it->m.base.paired &&
+	       it->m.base.local && it->file != NO_FILE;
+}
+
+/*
+ * What a reader has marked is about to be marked on the server, too: from there
+ * on its row says that it is gone here, so that it is not taken for a mark of
+ * another client, which is only shown, after a crash.
+ */
+static int
+note_marked(struct tour *t, struct err *e)
+{
+	struct state *s = t->pass->state;
+	struct state_msg m;
+	bool begun = false;
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++) {
+		struct work *w = &t->works[i];
+
+		for (k = 0; k < w->n; k++) {
+			if (!is_marked(w, &w->v[k]))
+				continue;
+			if (!begun && state_begin(s, e) == -1)
+				return -1;
+			begun = true;
+			if (row_of(t, w, &w->v[k], &m, e) == -1)
+				return -1;
+			m.base = w->v[k].m.base;
+			m.base.local = false;
+			if (state_put(s, &m, e) == -1)
+				return -1;
+		}
+	}
+	return begun ? state_commit(s, e) : 0;
+}
+
 int
 tour_deletions(struct tour *t, struct err *e)
 {
 	struct state *s = t->pass->state;
 	size_t i, k;
-	int rv = delete_on_server(t, TO_TRASH, e);
+	int rv = note_marked(t, e);
 
+	if (rv == 0)
+		rv = delete_on_server(t, TO_TRASH, e);
 	if (rv == 0)
 		rv = delete_on_server(t, FOR_GOOD, e);
 	if (rv == 0)

@@ -199,6 +199,14 @@ test_table(void)
 	p = plan_with(PAIR(0), HERE(PLAN_DELETED), HERE(PLAN_DELETED), o);
 	ok(!p.delete_remote && !p.delete_local && p.remember,
 	    "so is one that both have: it may be ours, from before a crash");
+	{
+		struct plan_base begun = PAIR(0);
+
+		begun.local = false;
+		p = plan_with(begun, HERE(PLAN_DELETED), HERE(PLAN_DELETED), o);
+		ok(p.delete_local && p.delete_remote,
+		    "... unless the row says that its deletion was begun");
+	}
 	p = plan_with(NOBASE, HERE(PLAN_DELETED), NOWHERE, o);
 	ok(plan_is_empty(&p), "new and already marked deleted: not pushed");
 
