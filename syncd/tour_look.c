@@ -379,8 +379,6 @@ ask_some(struct tour *t, struct err *e)
 		if (rv == 0)
 			take_diff(t, works[i]);
 	}
-	if (rv == 0)
-		rv = settle_grounds(t, e);
 	free(works);
 	free(d);
 	free(q);
@@ -397,11 +395,13 @@ ask(struct tour *t, struct err *e)
 		    !t->works[i].left && is_direct(t, &t->works[i]);
 	if (ask_some(t, e) == -1)
 		return -1;
-	if (!any_vanished(t))
-		return 0;
-	for (i = 0; i < t->n; i++)
-		t->works[i].direct = false;
-	return ask_some(t, e);
+	if (any_vanished(t)) {
+		for (i = 0; i < t->n; i++)
+			t->works[i].direct = false;
+		if (ask_some(t, e) == -1)
+			return -1;
+	}
+	return settle_grounds(t, e);
 }
 
 int

@@ -253,6 +253,17 @@ setup_file() {
 	[[ $(there mailbox list -u "$U") != *A* ]] || fail "A is still there"
 }
 
+@test "a folder that is made again is pulled in that run, whatever vanished elsewhere" {
+	feed "$U" INBOX 2 500
+	feed "$U" A 2 500
+	sync 0
+	rm -r md/A
+	expunge_there INBOX 1
+	sync 0
+	same
+	assert_eq 2 "$(maildir_count md/A)"
+}
+
 @test "a folder whose mail all is known is removed, whatever else changed there" {
 	feed "$U" INBOX 1 500
 	feed "$U" A 2 500
