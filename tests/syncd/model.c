@@ -618,6 +618,9 @@ may_be_alone(enum side s, const struct message *m, const struct place *p)
 		return true;
 	if (s == HERE)
 		return m->gone[HERE] != NO;
+	/* Another client moved it when it was marked and not yet expunged. */
+	if (m->gone[HERE] != NO && m->moved[THERE])
+		return true;
 	if (!world.uidplus &&
 	    (m->gone[HERE] != NO || m->moved[HERE] || m->frozen))
 		return true;
