@@ -25,8 +25,9 @@ struct item {
 	bool ask;        /* it is to be compared with what is new elsewhere */
 	struct work *to; /* borrowed: it was moved to that folder, ... */
 	size_t to_item;  /* ... where this item is it */
-	bool copied;     /* it is where it was to go; or: it is that copy */
-	bool settled;    /* nothing more in this pass */
+	struct plan_base was; /* of a new file: agreed where it came from */
+	bool copied;  /* it is where it was to go; or: it is that copy */
+	bool settled; /* nothing more in this pass */
 };
 
 /* A folder that has changed on either side. */

@@ -165,8 +165,11 @@ found_move_here(struct tour *t, struct place gone, struct place came)
 	memcpy(to->emailid, from->emailid, sizeof(to->emailid));
 }
 
+/* Such as are gone, and such as are new, by the unique names of their files. */
 static int
-moves_here(struct tour *t, struct err *e)
+match_names(struct tour *t, bool (*is_gone)(const struct item *),
+    bool (*is_new)(const struct item *),
+    void (*found)(struct tour *, struct place, struct place), struct err *e)
 {
 	struct traces gone = {0}, came = {0};
 	unsigned char key[16];
@@ -177,9 +180,9 @@ moves_here(struct tour *t, struct err *e)
 		struct work *w = &t->works[i];
 
 		for (k = 0; rv != -1 && !w->left && k < w->n; k++) {
-			bool new = may_have_moved_here(&w->v[k]);
+			bool new = is_new(&w->v[k]);
 
-			if (!new && !is_gone_here(&w->v[k]))
+			if (!new && !is_gone(&w->v[k]))
 				continue;
 			rv = name_key(t, w, &w->v[k], key, e);
 			if (rv == 1)
@@ -188,7 +191,7 @@ moves_here(struct tour *t, struct err *e)
 		}
 	}
 	if (rv != -1)
-		match(t, &gone, &came, found_move_here);
+		match(t, &gone, &came, found);
 	traces_clear(&gone);
 	traces_clear(&came);
 	return rv == -1 ? -1 : 0;
@@ -479,6 +482,8 @@ tour_pair(struct tour *t, struct work *w, struct item *here, struct item *there)
 	memcpy(here->emailid, there->emailid, sizeof(here->emailid));
 	here->settled = false;
 	there->settled = true;
+	if (here->was.paired)
+		here->m.base = here->was;
 	tour_plan(t, w, here);
 	here->p.remember = true;
 }
@@ -488,6 +493,26 @@ found_pair(struct tour *t, struct place file, struct place message)
 {
 	tour_pair(
 	    t, &t->works[file.work], item_at(t, file), item_at(t, message));
+}
+
+/* --- moved on both sides ---------------------------------------------------------------- */
+
+static bool
+is_gone_everywhere(const struct item *it)
+{
+	return it->m.base.paired && it->m.base.local && it->m.base.remote &&
+	       !it->m.local.there && !it->m.remote.there && !it->settled;
+}
+
+/*
+ * What was moved to the same folder on both sides, or on the server and then
+ * here by a run that was killed, is paired as two that are new; what was agreed
+ * of its flags still holds.
+ */
+static void
+found_base(struct tour *t, struct place gone, struct place came)
+{
+	item_at(t, came)->was = item_at(t, gone)->m.base;
 }
 
 /* The digest, within that folder. */
@@ -752,7 +777,9 @@ tour_know(struct tour *t, struct err *e)
 	bool headers = false;
 	int rv = 0;
 
-	if (moves_here(t, e) == -1 || renamed_here(t, &headers, e) == -1)
+	if (match_names(t, is_gone_here, may_have_moved_here, found_move_here,
+		e) == -1 ||
+	    renamed_here(t, &headers, e) == -1)
 		return -1;
 	moves_there(t, true);
 	there = sizes_of(t, is_new_there);
@@ -766,6 +793,10 @@ tour_know(struct tour *t, struct err *e)
 		rv = know_there(t, is_asked, NULL, true, e);
 	if (rv == 0 && there.n > 0) {
 		tour_copied(t);
+		rv = match_names(
+		    t, is_gone_everywhere, is_new_here, found_base, e);
+	}
+	if (rv == 0 && there.n > 0) {
 		pair_up(t, false);
 		pair_up(t, true);
 		moves_there(t, false);

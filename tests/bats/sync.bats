@@ -156,6 +156,22 @@ setup_file() {
 	assert_eq "" "$output"
 }
 
+@test "moved to the same folder on both sides: flags are those that were changed" {
+	feed "$U" INBOX 2 1000
+	feed "$U" Archive 1 500
+	mark_there INBOX 1 '\Seen' '\Answered'
+	sync 0
+	set -- md/INBOX/cur/*
+	rename_to "$1" md/Archive/cur FS
+	mark_there INBOX 1 '\Draft'
+	move_there INBOX 1 Archive
+	sync 0 -vv
+	refute asked 'BODY.PEEK\[\]|APPEND'
+	same
+	assert_eq 1 "$(find md/Archive/cur -name '*:2,DFS' | wc -l)"
+	assert_eq 2 "$(count_there Archive)"
+}
+
 @test "moved away and back by another client: the file stays, with its flags" {
 	feed "$U" INBOX 2 100000
 	feed "$U" Archive 1 500
