@@ -522,6 +522,10 @@ places_of(const struct message *m)
 		return ok;
 	if (m->twin || (m->moved[HERE] && m->moved[THERE]))
 		allow(&ok, to[HERE] | to[THERE]);
+	/* Killed while it was sent, nobody can know that it had come there before
+	 * it was deleted: it is sent once more. */
+	if (m->born && world.killed && m->gone[HERE] == NO)
+		allow(&ok, to[HERE]);
 	for (s = HERE; s < SIDES; s++)
 		if (m->twin && ((m->touched[HERE] | m->touched[THERE]) & MARK))
 			allow(&ok, to[s]); /* the other is not copied */
