@@ -173,8 +173,9 @@ soak:
 	@SOAK=1 BATS_TEST_TIMEOUT=7200 $(RUN) bats sendfault sendrace syncfault \
 		syncmodel syncmoves
 
+# A sanitizer makes all of it slower.
 asan:
-	@$(MAKE) check B=$(B)/asan OPT='-O1 -g' FORTIFY= \
+	@BATS_TEST_TIMEOUT=1800 $(MAKE) check B=$(B)/asan OPT='-O1 -g' FORTIFY= \
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
 bench:
