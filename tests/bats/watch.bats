@@ -11,6 +11,9 @@ load peer
 load fetching
 load watching
 
+# Whose mail it is, in all of this.
+U=u
+
 # --- the watcher ------------------------------------------------------------------
 
 # [OPTION | FETCH]...: a watcher with the configuration; waits until it watches.
