@@ -12,7 +12,7 @@ load fetching
 load watching
 
 # Whose mail it is, in all of this.
-U=u
+export U=u
 
 # --- the watcher ------------------------------------------------------------------
 
