@@ -266,8 +266,7 @@ state_folders(
 	int rv;
 
 	while ((rv = query_step(q, e)) == 1) {
-		if ((n & (n - 1)) == 0)
-			v = mem_resize(v, n > 0 ? 2 * n : 1, sizeof(*v));
+		v = mem_more(v, n, sizeof(*v));
 		v[n++] = get_folder(q);
 	}
 	if (rv == -1) {

@@ -253,9 +253,7 @@ sizes_of(const struct tour *t, bool (*is)(const struct item *))
 		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
 			if (!is(&t->works[i].v[k]))
 				continue;
-			if ((s.n & (s.n - 1)) == 0)
-				s.v = mem_resize(
-				    s.v, s.n > 0 ? 2 * s.n : 1, sizeof(*s.v));
+			s.v = mem_more(s.v, s.n, sizeof(*s.v));
 			s.v[s.n++] = t->works[i].v[k].size;
 		}
 	if (s.n > 0)

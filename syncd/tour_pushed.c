@@ -50,9 +50,7 @@ read_pushes(struct settling *s, struct err *e)
 	int rv;
 
 	while ((rv = state_push_next(s->t->pass->state, &p, e)) == 1) {
-		if ((s->n & (s->n - 1)) == 0)
-			s->v = mem_resize(
-			    s->v, s->n > 0 ? 2 * s->n : 1, sizeof(*s->v));
+		s->v = mem_more(s->v, s->n, sizeof(*s->v));
 		s->v[s->n] = (struct push){.p = p, .name = span_dup(p.name)};
 		s->v[s->n].p.name = span_of(s->v[s->n].name);
 		for (i = 0; i < s->t->n; i++)
@@ -94,10 +92,7 @@ list_work(struct settling *s, struct work *w, struct err *e)
 			return -1;
 		if (rv == 1)
 			continue;
-		if ((s->n_came & (s->n_came - 1)) == 0)
-			s->came = mem_resize(s->came,
-			    s->n_came > 0 ? 2 * s->n_came : 1,
-			    sizeof(*s->came));
+		s->came = mem_more(s->came, s->n_came, sizeof(*s->came));
 		s->came[s->n_came++] = (struct newcomer){.work = w, .at = c};
 	}
 	return 0;
