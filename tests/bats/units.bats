@@ -447,7 +447,8 @@ run_unit() {
 	assert_eq "" "$(<"$HOME/said")"
 }
 
-# N: waits until bob has got that many messages, 10 s at most.
+# N [LEAST]: waits until bob has got that many messages, 10 s at most; then LEAST
+# will do.
 await_bob() {
 	local i n mail=$MAILROOT/bob@example.net
 	for ((i = 0; i < 100; i++)); do
@@ -455,7 +456,8 @@ await_bob() {
 		[ "$n" -lt "$1" ] || break
 		sleep 0.1
 	done
-	assert_eq "$1" "$n" "messages for bob: $(cat "$HOME/said")"
+	[ "$n" -ge "${2-$1}" ] && [ "$n" -le "$1" ] ||
+		fail "messages for bob: want $1, got $n: $(cat "$HOME/said")"
 }
 
 hand_in() {
@@ -487,10 +489,14 @@ hand_in() {
 	run inside systemctl --user show -p ActiveState sendq.service sendq.path
 	assert_contains "$output" ActiveState=inactive
 	assert_contains "$output" ActiveState=active
+	# A burst: what comes just as a run ends is left to the timer, as the unit
+	# says, but no run fails for there being many.
 	for _ in {1..8}; do
 		hand_in
 	done
-	await_bob 9
+	await_bob 9 5
+	run inside systemctl --user show -P Result sendq.path sendq.service
+	assert_eq $'success\n\nsuccess' "$output"
 	inside systemctl --user stop sendq.path
 
 	run hand_in
