@@ -179,7 +179,7 @@ change_both(void)
 
 	if (access(at(f, "cur"), F_OK) == -1 || !ask("SELECT %s", wire(f)))
 		return;
-	id = make_message(f, 0);
+	id = make_message(HERE, f, 0);
 	make_name(name);
 	if (!deliver(f, &world.v[id], name, true) ||
 	    !append(f, 0, world.v[id].text, world.v[id].n))
@@ -524,7 +524,8 @@ places_of(const struct message *m)
 		allow(&ok, to[HERE] | to[THERE]);
 	/* Killed while it was sent, nobody can know that it had come there before
 	 * it was deleted: it is sent once more. */
-	if (m->born && world.killed && m->gone[HERE] == NO)
+	if (m->born && m->side == HERE && world.killed &&
+	    m->gone[HERE] == NO && m->gone[THERE] != NO)
 		allow(&ok, to[HERE]);
 	for (s = HERE; s < SIDES; s++)
 		if (m->twin && ((m->touched[HERE] | m->touched[THERE]) & MARK))

@@ -357,7 +357,7 @@ static void
 there_new(size_t folder)
 {
 	unsigned int flags = prng(3) == 0 ? prng(64) & world.usable & ~MARK : 0;
-	size_t id = make_message(folder, flags);
+	size_t id = make_message(THERE, folder, flags);
 	struct message *m = &world.v[id];
 	char text[8];
 

@@ -268,7 +268,7 @@ here_new(size_t folder)
 	bool in_new = prng(2) == 0;
 	unsigned int flags =
 	    in_new || prng(2) == 0 ? 0 : prng(64) & world.usable & ~MARK;
-	size_t id = make_message(folder, flags);
+	size_t id = make_message(HERE, folder, flags);
 	char name[256], text[8];
 
 	make_name(name);

@@ -53,6 +53,7 @@ struct message {
 
 	/* since then */
 	bool born;
+	enum side side; /* where it was made */
 	bool twin; /* on both sides: a mark of one is not believed */
 	bool moved[SIDES];
 	size_t to[SIDES];
@@ -117,9 +118,9 @@ show_flags(unsigned int flags, char out[8])
 	return out;
 }
 
-/* A new message; its number. */
+/* A new message, on that side; its number. */
 static size_t
-make_message(size_t folder, unsigned int flags)
+make_message(enum side side, size_t folder, unsigned int flags)
 {
 	static const char some[] = "abc def\tgh=.,\303\244\n\n>";
 	size_t id = world.n++, i;
@@ -129,7 +130,8 @@ make_message(size_t folder, unsigned int flags)
 
 	world.v = mem_resize(world.v, world.n, sizeof(*world.v));
 	m = &world.v[id];
-	*m = (struct message){.home = folder, .flags = flags, .born = true};
+	*m = (struct message){
+	    .home = folder, .flags = flags, .born = true, .side = side};
 	buf_init(&m->log, 1 << 20);
 	buf_init(&text, 1 << 20);
 	buf_printf(&text, "Subject: m%zu\nFrom: a@example.org\n", id);
