@@ -74,6 +74,18 @@ try_lock(const char *path, int *fd_r, struct err *e)
 	return rv;
 }
 
+/* Always as long, so that no block is freed and taken anew at each run. */
+static void
+write_pid(int fd)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%10d\n", (int)getpid());
+
+	/* It is for a message only. */
+	if (pwrite(fd, text, (size_t)n, 0) == -1)
+		return;
+}
+
 int
 lock_take(const char *path, bool wait, int *fd_r, struct err *e)
 {
@@ -87,8 +99,7 @@ lock_take(const char *path, bool wait, int *fd_r, struct err *e)
 			return err_set(e, ERR_TEMP,
 			    "%s: stopped while waiting for the lock", path);
 	}
-	if (ftruncate(*fd_r, 0) == 0)
-		dprintf(*fd_r, "%d\n", (int)getpid());
+	write_pid(*fd_r);
 	return 0;
 }
 

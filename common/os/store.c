@@ -8,6 +8,8 @@
 
 #include <sqlite3.h>
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -246,6 +248,29 @@ static const char setup[] = "PRAGMA locking_mode = EXCLUSIVE;PRAGMA "
 			    "MEMORY;PRAGMA cache_size = -1024;PRAGMA "
 			    "busy_timeout = 5000;";
 
+/* The log is emptied when the store is closed and stays: to make one and to
+ * remove it at each run would be most of what a run writes. */
+static void
+keep_log(struct store *s)
+{
+	int yes = 1;
+
+	(void)sqlite3_file_control(
+	    s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
+}
+
+/* Whether it was not closed: killed, or without power. */
+static bool
+is_unclean(const char *path)
+{
+	char *wal = mem_printf("%s-wal", path);
+	struct stat st;
+	bool yes = stat(wal, &st) == 0 && st.st_size > 0;
+
+	free(wal);
+	return yes;
+}
+
 /* 0, or -1; *damaged_r when a new file should be begun. */
 static int
 try_open(struct store *s, bool unclean, bool *damaged_r, struct err *e)
@@ -262,6 +287,7 @@ try_open(struct store *s, bool unclean, bool *damaged_r, struct err *e)
 		*damaged_r = is_damage(s);
 		return -1;
 	}
+	keep_log(s);
 	if (unclean && !is_sound(s)) {
 		*damaged_r = true;
 		return err_set(e, ERR_LOCAL, "%s: damaged", s->path);
@@ -274,11 +300,9 @@ store_open(const char *path, const char *const *migrations, int n,
     enum store_found *found_r, struct store **store_r, struct err *e)
 {
 	struct store *s = mem_alloc(sizeof(*s));
-	char *wal = mem_printf("%s-wal", path);
-	bool damaged, unclean = access(wal, F_OK) == 0;
+	bool damaged, unclean = is_unclean(path);
 	int rv;
 
-	free(wal);
 	s->path = mem_strdup(path);
 	*found_r = access(path, F_OK) == -1 ? STORE_NEW : STORE_FOUND;
 	rv = try_open(s, unclean, &damaged, e);
@@ -304,6 +328,8 @@ store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
+	(void)sqlite3_exec(
+	    s->db, "PRAGMA journal_size_limit = 0", NULL, NULL, NULL);
 	sqlite3_close(s->db);
 	free(s->path);
 	free(s);

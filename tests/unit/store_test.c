@@ -218,6 +218,24 @@ test_damage_inside(void)
 	globfree(&g);
 }
 
+/* Static. */
+static const char *
+log_path(void)
+{
+	static char log[300];
+
+	snprintf(log, sizeof(log), "%s-wal", path);
+	return log;
+}
+
+static long long
+size_of_log(void)
+{
+	struct stat st;
+
+	return stat(log_path(), &st) == 0 ? (long long)st.st_size : -1;
+}
+
 int
 main(void)
 {
@@ -231,6 +249,8 @@ main(void)
 	test_damage();
 	test_damage_inside();
 	unlink(path);
-	ok(rmdir(dir) == 0, "a clean close leaves no journal");
+	is_int(size_of_log(), 0, "a clean close leaves the log empty");
+	unlink(log_path());
+	ok(rmdir(dir) == 0, "and nothing else");
 	return done();
 }
