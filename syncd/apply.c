@@ -248,6 +248,7 @@ work_clear(struct work *w)
 	local_list_clear(&w->list);
 	local_keywords_clear(&w->kw);
 	uidset_clear(&w->known);
+	uidset_clear(&w->copied);
 	remote_diff_clear(&w->diff);
 	free(w->v);
 }

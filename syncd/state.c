@@ -47,6 +47,8 @@ static const char *const migrations[] = {
     " folder INTEGER NOT NULL, name TEXT NOT NULL,"
     " flags INTEGER NOT NULL, size INTEGER NOT NULL,"
     " digest BLOB NOT NULL, PRIMARY KEY (folder, name)) WITHOUT ROWID;",
+    "ALTER TABLE push ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE push ADD COLUMN uid INTEGER NOT NULL DEFAULT 0;",
 };
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -127,10 +129,11 @@ static const char *const sql[Q_N] = {
 			   " ORDER BY folder, uid LIMIT 1",
     [Q_PLACED] = "UPDATE msg SET placing = 0 WHERE placing = 1",
     [Q_PUSH_PUT] = "INSERT OR REPLACE INTO push"
-		   " (folder, name, flags, size, digest)"
-		   " VALUES (?1, ?2, ?3, ?4, ?5)",
+		   " (folder, name, flags, size, digest, origin, uid)"
+		   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [Q_PUSH_DONE] = "DELETE FROM push WHERE folder = ?1 AND name = ?2",
-    [Q_PUSHES] = "SELECT folder, name, flags, size, digest FROM push"
+    [Q_PUSHES] = "SELECT folder, name, flags, size, digest, origin, uid"
+		 " FROM push"
 		 " ORDER BY folder, name",
 };
 
@@ -585,6 +588,8 @@ state_push_put(struct state *s, const struct state_push *p, struct err *e)
 	query_int(q, 3, (int64_t)p->flags);
 	query_int(q, 4, (int64_t)p->size);
 	query_blob(q, 5, span_bytes(p->digest, sizeof(p->digest)));
+	query_int(q, 6, p->origin);
+	query_int(q, 7, p->uid);
 	return query_run(q, e);
 }
 
@@ -611,7 +616,9 @@ state_push_next(struct state *s, struct state_push *p, struct err *e)
 	*p = (struct state_push){.folder = query_get_int(q, 0),
 	    .name = query_get_text(q, 1),
 	    .flags = (plan_flags)query_get_int(q, 2),
-	    .size = (uint64_t)query_get_int(q, 3)};
+	    .size = (uint64_t)query_get_int(q, 3),
+	    .origin = query_get_int(q, 5),
+	    .uid = (uint32_t)query_get_int(q, 6)};
 	digest = query_get_text(q, 4);
 	if (digest.n == sizeof(p->digest))
 		memcpy(p->digest, digest.p, sizeof(p->digest));

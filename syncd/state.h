@@ -114,9 +114,12 @@ int state_placing_next(struct state *, int64_t *folder, uint32_t *uid,
 int state_placed(struct state *, struct err *);
 
 /* --- pushes under way (section 6.4) --------------------------------------- */
-/* A file that is being sent: what the server may have of it already. */
+/* A file whose message is being sent, or moved: what the server may have of it
+ * there already. */
 struct state_push {
 	int64_t folder;
+	int64_t origin;   /* moved: out of that folder, ... */
+	uint32_t uid;     /* ... where it had this UID; 0: sent */
 	struct span name; /* unique part; borrowed, until the next call */
 	plan_flags flags;
 	uint64_t size;            /* with CRLFs */

@@ -26,7 +26,8 @@ struct item {
 	struct work *to; /* borrowed: it was moved to that folder, ... */
 	size_t to_item;  /* ... where this item is it */
 	struct plan_base was; /* of a new file: agreed where it came from */
-	bool copied;  /* it is where it was to go; or: it is that copy */
+	bool copied; /* it is where it was to go, and only to be removed; or: it
+	               * is that copy */
 	bool settled; /* nothing more in this pass */
 };
 
@@ -54,6 +55,8 @@ struct work {
 	bool left;   /* it failed, or the brake holds it: out of this pass */
 	bool again;  /* something of it could not be done: its files are to be
 	              * looked at the next time, whatever their mtimes are */
+	struct uidset copied; /* a run that was killed has copied them to where
+	                       * they were to go */
 };
 
 struct tour {
@@ -143,6 +146,9 @@ int tour_pushed(struct tour *, struct err *);
 int tour_judge(struct tour *, struct err *);
 /* What is new on one side and is the same as something on the other. */
 int tour_know(struct tour *, struct err *);
+/* What an item's file is known by, if that has not been looked at: 1; 0: it is
+ * gone; -1. */
+int tour_identify(struct work *, struct item *, struct err *);
 /* A file and a message of a folder, neither of them remembered, are the same. */
 void tour_pair(
     struct tour *, struct work *, struct item *file, struct item *message);

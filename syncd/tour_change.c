@@ -298,7 +298,9 @@ rekey(struct tour *t, struct work *w, struct item *from, uint32_t uid,
 		t->pass->again = from->to->again = true;
 		return 0;
 	}
-	if (tour_note_validity(t, from->to, e) == -1)
+	if (tour_note_validity(t, from->to, e) == -1 ||
+	    state_push_done(s, from->to->f.id,
+		local_file_unique(&from->to->list, to->file), e) == -1)
 		return -1;
 	to->uid = uid;
 	to->p.after = (struct plan_base){.paired = true,
@@ -383,6 +385,48 @@ add_route(struct route **v, size_t *n, size_t from, size_t to, uint32_t uid)
 		uidset_init(&(*v)[i].uids);
 	}
 	uidset_add(&(*v)[i].uids, uid, uid);
+}
+
+/* A placeholder is known by itself, whatever becomes of its row. */
+static int
+announce_move(struct tour *t, struct work *w, struct item *it, struct err *e)
+{
+	struct item *to = &it->to->v[it->to_item];
+	struct state_push p = {.folder = it->to->f.id,
+	    .origin = w->f.id,
+	    .uid = it->uid,
+	    .flags = to->p.after.flags,
+	    .size = it->size};
+	int rv = it->m.base.placeholder ? 0 : tour_identify(it->to, to, e);
+
+	if (rv != 1)
+		return rv;
+	p.name = local_file_unique(&it->to->list, to->file);
+	memcpy(p.digest, to->digest, sizeof(p.digest));
+	return state_push_put(t->pass->state, &p, e);
+}
+
+/* After a crash it would look as if another client had moved them, and where a
+ * reader has moved or deleted them since as if both had. */
+static int
+announce_moves(struct tour *t, struct err *e)
+{
+	bool begun = false;
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			struct item *it = &t->works[i].v[k];
+
+			if (!moved_here(it) || it->to->left)
+				continue;
+			if (!begun && state_begin(t->pass->state, e) == -1)
+				return -1;
+			begun = true;
+			if (announce_move(t, &t->works[i], it, e) == -1)
+				return -1;
+		}
+	return begun ? state_commit(t->pass->state, e) : 0;
 }
 
 static int
@@ -491,7 +535,7 @@ moves_here(struct tour *t, struct err *e)
 int
 tour_moves(struct tour *t, struct err *e)
 {
-	if (moves_on_server(t, e) == -1)
+	if (announce_moves(t, e) == -1 || moves_on_server(t, e) == -1)
 		return -1;
 	return moves_here(t, e);
 }

@@ -301,7 +301,9 @@ tour_create_folders(struct tour *t, struct err *e)
 	if (n > 0 && !t->pass->options->dry_run)
 		rv = remote_create(t->pass->remote, names, n, errors, e);
 	for (i = 0; i < n; i++) {
-		if (errors[i] != NULL)
+		/* One that we began to make is there: not all servers say that it
+		 * is why they refuse (Courier). */
+		if (errors[i] != NULL && works[i]->pair->remote == NULL)
 			tour_leave(t, works[i], errors[i]);
 		free(errors[i]);
 	}

@@ -384,6 +384,7 @@ add_touched(struct tour *t, struct work *w, uint32_t uid, struct err *e)
 	it = tour_add(w);
 	it->uid = uid;
 	it->m.base = m.base;
+	it->copied = uidset_has(&w->copied, uid);
 	it->m.date = m.date;
 	it->size = m.size;
 	if (m.emailid.n == sizeof(it->emailid))
@@ -471,7 +472,7 @@ brake(struct tour *t, struct work *w, struct err *error)
 	size_t i;
 
 	for (i = 0; i < w->n; i++) {
-		if (w->v[i].settled || w->v[i].to != NULL)
+		if (w->v[i].settled || w->v[i].to != NULL || w->v[i].copied)
 			continue;
 		here += w->v[i].p.delete_local;
 		there += w->v[i].p.delete_remote;

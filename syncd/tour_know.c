@@ -298,24 +298,28 @@ has_near(const struct sizes *s, uint64_t size)
 
 /* --- digests -------------------------------------------------------------------------- */
 
-/* What a file is known by; a file that is gone meanwhile is settled. */
-static int
-know_file(struct work *w, struct item *it, bool *has_id_r, struct err *e)
+int
+tour_identify(struct work *w, struct item *it, struct err *e)
 {
 	struct local_at at;
+	bool has_id = false;
+	uint64_t size;
 	int fd, rv;
 
+	if (it->has_digest)
+		return 1;
 	local_at(&w->list, &w->list.v[it->file], &at);
 	rv = local_open(&w->md, &at, &fd, e);
-	if (rv == 0)
-		it->settled = true;
 	if (rv != 1)
 		return rv;
-	rv = local_identity(fd, &it->size, it->digest, has_id_r, e);
+	rv = local_identity(fd, &size, it->digest, &has_id, e);
 	close(fd);
+	/* What the server once told of it may be something else. */
+	if (rv == 0 && it->size == 0)
+		it->size = size;
 	it->has_digest = rv == 0;
-	it->bare = !*has_id_r;
-	return rv;
+	it->bare = !has_id;
+	return rv == 0 ? 1 : -1;
 }
 
 /* Files whose size is that of something new on the server. */
@@ -323,8 +327,8 @@ static int
 know_files(
     struct tour *t, const struct sizes *there, bool *any_bare_r, struct err *e)
 {
-	bool has_id;
 	size_t i, k;
+	int rv;
 
 	for (i = 0; i < t->n; i++) {
 		struct work *w = &t->works[i];
@@ -337,10 +341,11 @@ know_files(
 				!(is_gone_there(it) &&
 				    has_size(there, it->size))))
 				continue;
-			has_id = true;
-			if (know_file(w, it, &has_id, e) == -1)
+			rv = tour_identify(w, it, e);
+			if (rv == -1)
 				return -1;
-			*any_bare_r = *any_bare_r || !has_id;
+			it->settled = it->settled || rv == 0;
+			*any_bare_r = *any_bare_r || it->bare;
 		}
 	}
 	return 0;
@@ -511,6 +516,80 @@ static void
 found_base(struct tour *t, struct place gone, struct place came)
 {
 	item_at(t, came)->was = item_at(t, gone)->m.base;
+}
+
+/*
+ * The folder that it left was looked at before it left there, and the one where
+ * it came after: what is to be moved on the server is there already.  What is
+ * with its old place, the next pass sees.
+ */
+static bool
+leaves_for_new(const struct item *it)
+{
+	return it->to != NULL && it->p.delete_remote && !it->settled &&
+	       it->to->new_from < it->to->new_to;
+}
+
+/* The first of the new ones there, from that index on, with its size. */
+static struct item *
+of_size(struct work *w, size_t from, uint64_t size)
+{
+	size_t i;
+
+	for (i = from; i < w->new_to; i++)
+		if (is_new_there(&w->v[i]) && w->v[i].size == size)
+			return &w->v[i];
+	return NULL;
+}
+
+static int
+know_leaving(struct tour *t, bool *any_bare_r, struct err *e)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
+			struct item *it = &t->works[i].v[k], *to;
+
+			if (!leaves_for_new(it) ||
+			    of_size(it->to, it->to->new_from, it->size) == NULL)
+				continue;
+			to = &it->to->v[it->to_item];
+			if (tour_identify(it->to, to, e) == -1)
+				return -1;
+			*any_bare_r = *any_bare_r || to->bare;
+		}
+	return 0;
+}
+
+static void
+has_left(struct tour *t, struct work *w, struct item *it)
+{
+	struct item *to = &it->to->v[it->to_item], *new;
+	size_t i = it->to->new_from;
+
+	while (to->has_digest && (new = of_size(it->to, i, it->size)) != NULL) {
+		i = (size_t)(new - it->to->v) + 1;
+		if (!new->has_digest ||
+		    memcmp(new->digest, to->digest, sizeof(to->digest)) != 0)
+			continue;
+		to->was = it->m.base;
+		tour_pair(t, it->to, to, new);
+		it->to = NULL;
+		it->settled = w->again = t->pass->again = true;
+		return;
+	}
+}
+
+static void
+tell_left(struct tour *t)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->n; i++)
+		for (k = 0; !t->works[i].left && k < t->works[i].n; k++)
+			if (leaves_for_new(&t->works[i].v[k]))
+				has_left(t, &t->works[i], &t->works[i].v[k]);
 }
 
 /* The digest, within that folder. */
@@ -783,6 +862,8 @@ tour_know(struct tour *t, struct err *e)
 	there = sizes_of(t, is_new_there);
 	if (there.n > 0)
 		rv = know_files(t, &there, &headers, e);
+	if (rv == 0 && there.n > 0)
+		rv = know_leaving(t, &headers, e);
 	if (rv == 0 && there.n > 0) {
 		here = sizes_of(t, has_digest);
 		rv = know_there(t, is_new_there, &here, headers, e);
@@ -791,6 +872,7 @@ tour_know(struct tour *t, struct err *e)
 		rv = know_there(t, is_asked, NULL, true, e);
 	if (rv == 0 && there.n > 0) {
 		tour_copied(t);
+		tell_left(t);
 		rv = match_names(
 		    t, is_gone_everywhere, is_new_here, found_base, e);
 	}

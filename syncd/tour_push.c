@@ -56,21 +56,10 @@ announce_one(struct pushing *p, struct work *w, struct item *it, struct err *e)
 	struct state_push s = {.folder = w->f.id,
 	    .name = local_file_unique(&w->list, it->file),
 	    .flags = it->p.remote_flags};
-	struct local_at at;
-	bool unused;
-	int fd, rv;
+	int rv = tour_identify(w, it, e);
 
-	local_at(&w->list, &w->list.v[it->file], &at);
-	rv = it->has_digest ? 1 : local_open(&w->md, &at, &fd, e);
 	if (rv != 1)
 		return rv; /* gone: it will not be sent either */
-	if (!it->has_digest) {
-		rv = local_identity(fd, &it->size, it->digest, &unused, e);
-		close(fd);
-		if (rv == -1)
-			return -1;
-	}
-	it->has_digest = true;
 	s.size = it->size;
 	memcpy(s.digest, it->digest, sizeof(s.digest));
 	return state_push_put(p->t->pass->state, &s, e);

@@ -253,6 +253,25 @@ gone_uid(struct tour *t, const struct work *w, uint32_t *uid_r, struct err *e)
 	return 0;
 }
 
+/* What was moved is no more where it was; or it was copied, and is to go. */
+static int
+leave_origin(struct settling *s, const struct push *p, struct err *e)
+{
+	struct work *w;
+	size_t i;
+
+	for (i = 0; i < s->t->n; i++) {
+		w = &s->t->works[i];
+		if (w->f.id != p->p.origin || !w->asked || w->left)
+			continue;
+		if (uidset_has(&w->diff.vanished, p->p.uid))
+			return state_forget(
+			    s->t->pass->state, w->f.id, p->p.uid, e);
+		uidset_add(&w->copied, p->p.uid, p->p.uid);
+	}
+	return 0;
+}
+
 static int
 take(struct settling *s, struct push *p, struct newcomer *c, struct err *e)
 {
@@ -267,6 +286,8 @@ take(struct settling *s, struct push *p, struct newcomer *c, struct err *e)
 	} else
 		c->used = true;
 	p->settled = true;
+	if (p->p.uid != 0 && leave_origin(s, p, e) == -1)
+		return -1;
 	return put_row(s, p, uid, c->at, e);
 }
 

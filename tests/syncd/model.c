@@ -524,8 +524,8 @@ places_of(const struct message *m)
 		allow(&ok, to[HERE] | to[THERE]);
 	/* Killed while it was sent, nobody can know that it had come there before
 	 * it was deleted: it is sent once more. */
-	if (m->born && m->side == HERE && world.killed &&
-	    m->gone[HERE] == NO && m->gone[THERE] != NO)
+	if (m->born && m->side == HERE && world.killed && m->gone[HERE] == NO &&
+	    m->gone[THERE] != NO)
 		allow(&ok, to[HERE]);
 	for (s = HERE; s < SIDES; s++)
 		if (m->twin && ((m->touched[HERE] | m->touched[THERE]) & MARK))
@@ -572,6 +572,9 @@ wrong_flags(const struct message *m, unsigned int flags)
 	 * it, syncd takes it for one of that side's own. */
 	if (world.killed)
 		wrong &= ~m->undone;
+	/* Without MOVE, what another client changes between the copy and the
+	 * deletion is lost with the old one. */
+	wrong &= ~m->late;
 	if (m->twin)
 		wrong &= ~MARK;
 	return wrong & world.usable;
@@ -721,7 +724,7 @@ agree(size_t id)
 	memset(m->gone, 0, sizeof(m->gone));
 	memset(m->touched, 0, sizeof(m->touched));
 	memset(m->last, 0, sizeof(m->last));
-	m->undone = 0;
+	m->undone = m->late = 0;
 	buf_reset(&m->log);
 	/* Of two places where it was put, one is given up. */
 	if (here->n > 1) {

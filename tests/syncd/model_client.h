@@ -31,7 +31,6 @@ static struct client {
 	size_t reply[REPLIES + 1], n; /* where each response begins in `said` */
 	char status[512];             /* the tagged one, behind the tag */
 	char prefix[64], sep;
-	bool move;
 	struct remote_mail mail[2000]; /* of the folder that was listed last */
 	size_t n_mail;
 } client;
@@ -201,8 +200,8 @@ log_in(const char *user)
 	buf_reset(&client.said);
 	if (!ask("LOGIN %s pw", user) || !ask("CAPABILITY"))
 		errx(2, "client: %s", client.status);
-	client.move = said(" MOVE");
 	world.uidplus = said(" UIDPLUS");
+	world.move = said(" MOVE");
 	world.mailboxid = said(" OBJECTID");
 	if (!ask("LIST \"\" \"\"") || (p = strstr(reply(0), ") \"")) == NULL)
 		errx(2, "client: no separator");
@@ -424,7 +423,7 @@ there_delete(size_t folder, const struct remote_mail *m)
 static void
 there_move(size_t folder, const struct remote_mail *m, size_t to)
 {
-	bool by_move = client.move && prng(4) != 0;
+	bool by_move = world.move && prng(4) != 0;
 
 	if (!ask("UID %s %u %s", by_move ? "MOVE" : "COPY", m->uid, wire(to)) ||
 	    (!said("COPYUID") && strstr(client.status, "COPYUID") == NULL))

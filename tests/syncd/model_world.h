@@ -54,12 +54,13 @@ struct message {
 	/* since then */
 	bool born;
 	enum side side; /* where it was made */
-	bool twin; /* on both sides: a mark of one is not believed */
+	bool twin;      /* on both sides: a mark of one is not believed */
 	bool moved[SIDES];
 	size_t to[SIDES];
 	enum certain gone[SIDES];
 	unsigned int touched[SIDES], last[SIDES];
 	unsigned int undone; /* changed more than once by the same side */
+	unsigned int late;   /* changed there while syncd copied it, by COPY */
 	bool renamed;        /* a reader gave it a new name when it moved it */
 	bool remade; /* its folder was made again: marked, it was not copied */
 	bool raced;  /* moved while syncd was at work: STORE does not say that
@@ -74,7 +75,7 @@ struct world {
 	bool folder[FOLDERS]; /* what is to be there */
 	bool remove;          /* folders go when their twins went */
 	unsigned int usable;  /* flags that the server takes */
-	bool uidplus, mailboxid;
+	bool uidplus, move, mailboxid;
 	bool busy;    /* what is done may meet a run of syncd */
 	bool running; /* one is under way */
 	bool killed;  /* one was killed since both sides were the same */
@@ -180,6 +181,8 @@ did_flag(enum side s, size_t id, unsigned int bit, bool set)
 	struct message *m = &world.v[id];
 
 	m->undone |= m->touched[s] & bit;
+	if (s == THERE && world.running && !world.move && m->moved[HERE])
+		m->late |= bit;
 	m->touched[s] |= bit;
 	m->last[s] = set ? m->last[s] | bit : m->last[s] & ~bit;
 }

@@ -312,7 +312,9 @@ test_pushes(struct state **s)
 	    .name = span_of("two"),
 	    .flags = PLAN_SEEN | PLAN_KEYWORD(25),
 	    .size = UINT64_C(5000000000),
-	    .digest = "\0digest"};
+	    .digest = "\0digest",
+	    .origin = 9,
+	    .uid = UINT32_MAX};
 
 	is_int(state_push_put(*s, &p, &e), 0, "a push is noted");
 	p.name = span_of("one");
@@ -326,7 +328,8 @@ test_pushes(struct state **s)
 	ok(state_push_next(*s, &p, &e) == 1 && span_eq(p.name, "two") &&
 		p.folder == 3 && p.size == UINT64_C(5000000000) &&
 		p.flags == (PLAN_SEEN | PLAN_KEYWORD(25)) &&
-		memcmp(p.digest, "\0digest", 8) == 0,
+		memcmp(p.digest, "\0digest", 8) == 0 && p.origin == 9 &&
+		p.uid == UINT32_MAX,
 	    "with all of it");
 	is_int(state_push_next(*s, &p, &e), 0, "and no more");
 	is_int(
