@@ -36,8 +36,9 @@ SYNCD =	plan placeholder options state local local_name local_keywords \
 	local_list local_files local_identity local_turn local_watch folders \
 	remote remote_watch remote_survey remote_judge remote_diff remote_get \
 	remote_append remote_change remote_remove remote_folder apply \
-	tour_restore tour_folders tour_look tour_pushed tour_judge tour_copied tour_know tour_pull \
-	tour_push tour_change watch worker main
+	tour_item tour_rows tour_restore tour_folders tour_look tour_ask \
+	tour_pushed tour_judge tour_copied tour_left tour_held tour_know \
+	tour_pull tour_push tour_flags tour_move tour_delete watch worker main
 
 have =	$(strip $(foreach m,$(2),$(patsubst %.c,%,$(wildcard $(1)/$(m).c))))
 COMMON_M = $(call have,common/base,$(BASE)) $(call have,common/proto,$(PROTO)) \

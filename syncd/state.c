@@ -47,8 +47,8 @@ static const char *const migrations[] = {
     " folder INTEGER NOT NULL, name TEXT NOT NULL,"
     " flags INTEGER NOT NULL, size INTEGER NOT NULL,"
     " digest BLOB NOT NULL, PRIMARY KEY (folder, name)) WITHOUT ROWID;",
-    "ALTER TABLE push ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE push ADD COLUMN uid INTEGER NOT NULL DEFAULT 0;",
+    ("ALTER TABLE push ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE push ADD COLUMN uid INTEGER NOT NULL DEFAULT 0;"),
 };
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -7,7 +7,7 @@
 /*
  * What one pass holds in its hands, shared by its steps: looking (tour_look),
  * judging (tour_judge, tour_know), and doing (tour_pull, tour_push,
- * tour_change).
+ * tour_flags, tour_move, tour_delete).
  */
 #define NO_FILE SIZE_MAX
 
@@ -30,6 +30,14 @@ struct item {
 	               * is that copy */
 	bool settled; /* nothing more in this pass */
 };
+
+/* (tour_item.c) Gone here and to be deleted there; and not known to be elsewhere
+ * here. */
+bool item_is_gone_here(const struct item *);
+bool item_is_lost_here(const struct item *);
+/* Known to nobody. */
+bool item_is_new_here(const struct item *);
+bool item_is_new_there(const struct item *);
 
 /* A folder that has changed on either side. */
 struct work {
@@ -109,9 +117,17 @@ struct item *tour_new(struct work *, uint32_t uid);
 /* What of the folder is asked of the server by UID is of this UIDVALIDITY. */
 uint32_t tour_validity(const struct work *);
 
-/* The row of an item, as it is to be remembered; name is borrowed. */
+/* (tour_rows.c) The row of an item, as it is to be remembered; name is
+ * borrowed. */
 struct state_msg tour_row(
     const struct work *, const struct item *, struct span name);
+/* The same of one that has a file, or had one: with its unique name, borrowed
+ * until the state's next call. */
+int tour_row_of(struct tour *, const struct work *, const struct item *,
+    struct state_msg *, struct err *);
+/* Writes that row, or forgets it. */
+int tour_remember(
+    struct tour *, struct work *, const struct item *, struct err *);
 
 /*
  * Goes with the first rows of a folder, in their transaction: the UIDVALIDITY
@@ -146,6 +162,20 @@ int tour_pushed(struct tour *, struct err *);
 int tour_judge(struct tour *, struct err *);
 /* What is new on one side and is the same as something on the other. */
 int tour_know(struct tour *, struct err *);
+/*
+ * (tour_ask.c) Asks for the header, or for the Message-ID alone, of messages of
+ * n folders, in one flight, and tells local_digest() of each that is there. A
+ * folder that does not answer is left out of the pass.
+ */
+struct tour_wish {
+	struct work *work; /* borrowed */
+	struct uidset uids;
+};
+typedef void tour_known(void *arg, struct work *, uint32_t uid,
+    const unsigned char digest[LOCAL_DIGEST]);
+int tour_ask(struct tour *, const struct tour_wish *, size_t n,
+    enum remote_part, tour_known *, void *arg, struct err *);
+
 /* What an item's file is known by, if that has not been looked at: 1; 0: it is
  * gone; -1. */
 int tour_identify(struct work *, struct item *, struct err *);
@@ -159,6 +189,15 @@ void tour_pair(
  */
 bool tour_copied_ask(struct tour *);
 void tour_copied(struct tour *);
+/*
+ * (tour_left.c) What is to be moved on the server and may be there already:
+ * marks files that are to be known, and then, with digests, tells which are.
+ */
+int tour_left_ask(struct tour *, bool *any_bare_r, struct err *);
+void tour_left(struct tour *);
+/* (tour_held.c) Placeholders whose deletion waits, and such as stand for no
+ * message that is known. */
+void tour_hold_placeholders(struct tour *);
 /* Where what is deleted on that side goes; of the trash itself, nowhere. */
 bool tour_to_trash(
     const struct tour *, const struct work *, enum sync_trash side);

@@ -14,8 +14,6 @@
 #include "os/log.h"
 #include "tour.h"
 
-#define HEADER_MAX (256 * 1024)
-
 /* --- traces of all folders ------------------------------------------------------- */
 
 /* An item, by its work's and its own number. */
@@ -81,29 +79,13 @@ item_at(struct tour *t, struct place p)
 
 /* --- moved by a reader ----------------------------------------------------------- */
 
-/* Or a placeholder that is marked: it is so when a reader has copied it. */
-static bool
-is_gone_here(const struct item *it)
-{
-	return it->m.base.paired && it->m.base.local &&
-	       (!it->m.local.there || it->m.base.placeholder) &&
-	       it->m.remote.there && it->p.delete_remote;
-}
-
-/* A file that nobody knows.  It may be one of the server's messages also where
- * new ones are not pushed. */
-static bool
-is_new_here(const struct item *it)
-{
-	return it->uid == 0 && it->file != NO_FILE && !it->settled;
-}
-
 static bool
 may_have_moved_here(const struct item *it)
 {
 	/* One that is marked as deleted is not pushed, but may be known. */
-	return is_new_here(it) && (it->p.push || it->m.placeholder ||
-				      (it->m.local.flags & PLAN_DELETED) != 0);
+	return item_is_new_here(it) &&
+	       (it->p.push || it->m.placeholder ||
+		   (it->m.local.flags & PLAN_DELETED) != 0);
 }
 
 static int
@@ -200,16 +182,9 @@ match_names(struct tour *t, bool (*is_gone)(const struct item *),
 /* --- sizes that two have in common ------------------------------------------------- */
 
 static bool
-is_new_there(const struct item *it)
-{
-	return it->uid != 0 && it->file == NO_FILE && !it->m.base.paired &&
-	       !it->settled;
-}
-
-static bool
 may_have_moved_there(const struct item *it)
 {
-	return is_new_there(it) &&
+	return item_is_new_there(it) &&
 	       (it->p.pull || it->p.after.left_out ||
 		   (it->m.remote.flags & PLAN_DELETED) != 0);
 }
@@ -337,7 +312,7 @@ know_files(
 			struct item *it = &w->v[k];
 
 			if (it->has_digest ||
-			    (!is_new_here(it) &&
+			    (!item_is_new_here(it) &&
 				!(is_gone_there(it) &&
 				    has_size(there, it->size))))
 				continue;
@@ -359,115 +334,55 @@ has_digest(const struct item *it)
 
 /* --- and of what is on the server --------------------------------------------------- */
 
-struct knowing {
-	struct tour *t;
-	bool (*is)(const struct item *); /* which are asked for */
-	struct work **works;             /* owned; by cookie */
-	struct buf text;
-};
-
-static int
-on_begin(void *arg, const struct remote_message *m, struct err *e)
-{
-	(void)m;
-	(void)e;
-	buf_reset(&((struct knowing *)arg)->text);
-	return 0;
-}
-
-static int
-on_data(void *arg, struct span s, struct err *e)
-{
-	struct knowing *k = arg;
-
-	(void)e;
-	if (s.n > buf_room(&k->text))
-		s.n = buf_room(&k->text);
-	return buf_add(&k->text, s);
-}
-
-static int
-on_end(void *arg, const struct remote_message *m, struct err *e)
-{
-	struct knowing *k = arg;
-	struct work *w = k->works[m->cookie];
-	struct item *it = tour_item(w, m->uid);
-	bool unused;
-
-	(void)e;
-	if (it == NULL || !k->is(it))
-		return 0;
-	local_digest(buf_span(&k->text), it->digest, &unused);
-	it->has_digest = true;
-	return 0;
-}
-
 static void
-on_drop(void *arg)
+known_there(void *arg, struct work *w, uint32_t uid,
+    const unsigned char digest[LOCAL_DIGEST])
 {
+	struct item *it = tour_item(w, uid);
+
 	(void)arg;
+	if (it == NULL)
+		return;
+	memcpy(it->digest, digest, sizeof(it->digest));
+	it->has_digest = true;
 }
 
-static int
-on_missing(void *arg, const struct remote_message *m, const struct err *why,
-    struct err *e)
+/* Those of a folder that may be one of ours. */
+static void
+wish_for(struct tour_wish *wish, bool (*is)(const struct item *),
+    const struct sizes *here)
 {
-	(void)arg;
-	(void)m;
-	(void)why;
-	(void)e;
-	return 0;
+	struct work *w = wish->work;
+	size_t i;
+
+	uidset_init(&wish->uids);
+	for (i = 0; !w->left && i < w->n; i++)
+		if (is(&w->v[i]) &&
+		    (here == NULL || has_size(here, w->v[i].size) ||
+			(is_fresh(w) && has_near(here, w->v[i].size))))
+			uidset_add(&wish->uids, w->v[i].uid, w->v[i].uid);
 }
 
-/* Message-IDs of such that may be one of ours (here: their sizes, or NULL), of
- * all folders in one flight; or whole headers, if one of ours has no
- * Message-ID. */
+/* Message-IDs of such that may be one of ours (here: their sizes, or NULL); or
+ * whole headers, if one of ours has no Message-ID. */
 static int
 know_there(struct tour *t, bool (*is)(const struct item *),
     const struct sizes *here, bool headers, struct err *e)
 {
-	struct remote_fetch *f = mem_array(t->n + 1, sizeof(*f));
-	struct uidset *sets = mem_array(t->n + 1, sizeof(*sets));
-	struct knowing k = {
-	    .t = t, .is = is, .works = mem_array(t->n + 1, sizeof(*k.works))};
-	const struct remote_sink sink = {
-	    &k, on_begin, on_data, on_end, on_drop, on_missing};
-	size_t i, j, n = 0;
-	int rv = 0;
+	struct tour_wish *v = mem_array(t->n + 1, sizeof(*v));
+	size_t i, n = 0;
+	int rv;
 
-	buf_init(&k.text, HEADER_MAX);
 	for (i = 0; i < t->n; i++) {
-		struct work *w = &t->works[i];
-
-		uidset_init(&sets[n]);
-		for (j = 0; !w->left && j < w->n; j++)
-			if (is(&w->v[j]) &&
-			    (here == NULL || has_size(here, w->v[j].size) ||
-				(is_fresh(w) && has_near(here, w->v[j].size))))
-				uidset_add(&sets[n], w->v[j].uid, w->v[j].uid);
-		if (uidset_empty(&sets[n]))
-			continue;
-		k.works[n] = w;
-		f[n] = (struct remote_fetch){.folder = w->f.remote,
-		    .uidvalidity =
-			w->asked ? w->diff.uidvalidity : w->f.uidvalidity,
-		    .uids = &sets[n],
-		    .part = headers ? REMOTE_HEADER : REMOTE_MESSAGE_ID,
-		    .cookie = (uint32_t)n};
-		n++;
+		v[n].work = &t->works[i];
+		wish_for(&v[n], is, here);
+		n += !uidset_empty(&v[n].uids);
 	}
-	if (n > 0)
-		rv = remote_fetch(t->pass->remote, f, n, &sink, e);
-	for (i = 0; i < n; i++) {
-		if (f[i].error != NULL)
-			tour_leave(t, k.works[i], f[i].error);
-		free(f[i].error);
-		uidset_clear(&sets[i]);
-	}
-	buf_clear(&k.text);
-	free(k.works);
-	free(sets);
-	free(f);
+	rv = tour_ask(t, v, n, headers ? REMOTE_HEADER : REMOTE_MESSAGE_ID,
+	    known_there, NULL, e);
+	for (i = 0; i < n; i++)
+		uidset_clear(&v[i].uids);
+	free(v);
 	return rv;
 }
 
@@ -518,80 +433,6 @@ found_base(struct tour *t, struct place gone, struct place came)
 	item_at(t, came)->was = item_at(t, gone)->m.base;
 }
 
-/*
- * The folder that it left was looked at before it left there, and the one where
- * it came after: what is to be moved on the server is there already.  What is
- * with its old place, the next pass sees.
- */
-static bool
-leaves_for_new(const struct item *it)
-{
-	return it->to != NULL && it->p.delete_remote && !it->settled &&
-	       it->to->new_from < it->to->new_to;
-}
-
-/* The first of the new ones there, from that index on, with its size. */
-static struct item *
-of_size(struct work *w, size_t from, uint64_t size)
-{
-	size_t i;
-
-	for (i = from; i < w->new_to; i++)
-		if (is_new_there(&w->v[i]) && w->v[i].size == size)
-			return &w->v[i];
-	return NULL;
-}
-
-static int
-know_leaving(struct tour *t, bool *any_bare_r, struct err *e)
-{
-	size_t i, k;
-
-	for (i = 0; i < t->n; i++)
-		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
-			struct item *it = &t->works[i].v[k], *to;
-
-			if (!leaves_for_new(it) ||
-			    of_size(it->to, it->to->new_from, it->size) == NULL)
-				continue;
-			to = &it->to->v[it->to_item];
-			if (tour_identify(it->to, to, e) == -1)
-				return -1;
-			*any_bare_r = *any_bare_r || to->bare;
-		}
-	return 0;
-}
-
-static void
-has_left(struct tour *t, struct work *w, struct item *it)
-{
-	struct item *to = &it->to->v[it->to_item], *new;
-	size_t i = it->to->new_from;
-
-	while (to->has_digest && (new = of_size(it->to, i, it->size)) != NULL) {
-		i = (size_t)(new - it->to->v) + 1;
-		if (!new->has_digest ||
-		    memcmp(new->digest, to->digest, sizeof(to->digest)) != 0)
-			continue;
-		to->was = it->m.base;
-		tour_pair(t, it->to, to, new);
-		it->to = NULL;
-		it->settled = w->again = t->pass->again = true;
-		return;
-	}
-}
-
-static void
-tell_left(struct tour *t)
-{
-	size_t i, k;
-
-	for (i = 0; i < t->n; i++)
-		for (k = 0; !t->works[i].left && k < t->works[i].n; k++)
-			if (leaves_for_new(&t->works[i].v[k]))
-				has_left(t, &t->works[i], &t->works[i].v[k]);
-}
-
 /* The digest, within that folder. */
 static void
 key_within(const struct item *it, size_t work, unsigned char key_r[16])
@@ -630,10 +471,10 @@ pair_up(struct tour *t, bool near)
 			    (near && !is_fresh(w)))
 				continue;
 			key_within(it, i, key);
-			if (is_new_here(it) ||
+			if (item_is_new_here(it) ||
 			    (is_gone_there(it) && it->to == NULL))
 				add_trace(&here, i, k, key, size, 0);
-			else if (is_new_there(it))
+			else if (item_is_new_there(it))
 				add_trace(&there, i, k, key, size, 1);
 		}
 	}
@@ -659,12 +500,6 @@ found_file(struct tour *t, struct place gone, struct place came)
 	it->p.remember = true;
 }
 
-static bool
-is_lost_here(const struct item *it)
-{
-	return is_gone_here(it) && it->to == NULL && !it->settled;
-}
-
 /* It was left out, and may have come back out of a backup. */
 static bool
 is_left_out(const struct item *it)
@@ -676,14 +511,14 @@ is_left_out(const struct item *it)
 static bool
 is_missing_here(const struct item *it)
 {
-	return is_lost_here(it) || is_left_out(it);
+	return item_is_lost_here(it) || is_left_out(it);
 }
 
 /* What is left out goes again: so it must be the same beyond doubt. */
 static bool
 is_new_with_id(const struct item *it)
 {
-	return is_new_here(it) && !it->bare;
+	return item_is_new_here(it) && !it->bare;
 }
 
 /* Such as are gone, and such as are new, within their folders or beyond. */
@@ -731,9 +566,9 @@ renamed_here(struct tour *t, bool *any_bare_r, struct err *e)
 	if (here.n > 0)
 		rv = know_there(t, is_missing_here, &here, *any_bare_r, e);
 	if (rv == 0 && here.n > 0) {
-		match_files(t, is_lost_here, is_new_here, true);
+		match_files(t, item_is_lost_here, item_is_new_here, true);
 		match_files(t, is_left_out, is_new_with_id, true);
-		match_files(t, is_lost_here, may_have_moved_here, false);
+		match_files(t, item_is_lost_here, may_have_moved_here, false);
 	}
 	free(gone.v);
 	free(here.v);
@@ -786,60 +621,7 @@ moves_there(struct tour *t, bool by_emailid)
 	traces_clear(&came);
 }
 
-/* --- placeholders ---------------------------------------------------------------------------- */
-
-/*
- * A message of which there is no copy here is deleted only when its placeholder
- * is surely nowhere else: all folders were looked at, and once more after it
- * was seen to be gone, for a reader may move it just while they are.
- */
-static void
-hold_placeholders(struct tour *t)
-{
-	bool sure = t->pass->round > 0 && t->pass->options->only.n == 0;
-	size_t i, k;
-
-	for (i = 0; i < t->n; i++)
-		sure = sure && !t->works[i].left;
-	if (sure || t->pass->options->dry_run)
-		return;
-	for (i = 0; i < t->n; i++)
-		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
-			struct item *it = &t->works[i].v[k];
-
-			if (!is_lost_here(it) || !it->m.base.placeholder)
-				continue;
-			it->settled = true;
-			t->works[i].again = true;
-			/* A further look tells no more than the second. */
-			t->pass->again = t->pass->again || t->pass->round == 0;
-		}
-}
-
-/* Such as stand for nothing that is known are of no use, and never pushed. */
-static void
-tell_orphans(struct tour *t)
-{
-	size_t i, k;
-
-	for (i = 0; i < t->n; i++)
-		for (k = 0; !t->works[i].left && k < t->works[i].n; k++) {
-			struct work *w = &t->works[i];
-			struct item *it = &w->v[k];
-			struct err e;
-			char *name;
-
-			if (!is_new_here(it) || !it->m.placeholder)
-				continue;
-			name = tour_name(t, w->f.remote);
-			(void)err_set(&e, ERR_NONE,
-			    "%s: %.*s is a placeholder of no message in this "
-			    "folder: not pushed",
-			    name, SPAN(local_file_name(&w->list, it->file)));
-			tour_complain(t, LOG_L_NORMAL, &e);
-			free(name);
-		}
-}
+/* --- all ---------------------------------------------------------------------------------- */
 
 static bool
 is_asked(const struct item *it)
@@ -854,27 +636,27 @@ tour_know(struct tour *t, struct err *e)
 	bool headers = false;
 	int rv = 0;
 
-	if (match_names(t, is_gone_here, may_have_moved_here, found_move_here,
-		e) == -1 ||
+	if (match_names(t, item_is_gone_here, may_have_moved_here,
+		found_move_here, e) == -1 ||
 	    renamed_here(t, &headers, e) == -1)
 		return -1;
 	moves_there(t, true);
-	there = sizes_of(t, is_new_there);
+	there = sizes_of(t, item_is_new_there);
 	if (there.n > 0)
 		rv = know_files(t, &there, &headers, e);
 	if (rv == 0 && there.n > 0)
-		rv = know_leaving(t, &headers, e);
+		rv = tour_left_ask(t, &headers, e);
 	if (rv == 0 && there.n > 0) {
 		here = sizes_of(t, has_digest);
-		rv = know_there(t, is_new_there, &here, headers, e);
+		rv = know_there(t, item_is_new_there, &here, headers, e);
 	}
 	if (rv == 0 && there.n > 0 && tour_copied_ask(t))
 		rv = know_there(t, is_asked, NULL, true, e);
 	if (rv == 0 && there.n > 0) {
 		tour_copied(t);
-		tell_left(t);
+		tour_left(t);
 		rv = match_names(
-		    t, is_gone_everywhere, is_new_here, found_base, e);
+		    t, is_gone_everywhere, item_is_new_here, found_base, e);
 	}
 	if (rv == 0 && there.n > 0) {
 		pair_up(t, false);
@@ -882,8 +664,7 @@ tour_know(struct tour *t, struct err *e)
 		moves_there(t, false);
 	}
 	if (rv == 0) {
-		hold_placeholders(t);
-		tell_orphans(t);
+		tour_hold_placeholders(t);
 	}
 	free(there.v);
 	free(here.v);

@@ -13,8 +13,6 @@
 #include "base/mem.h"
 #include "tour.h"
 
-#define HEADER_MAX (256 * 1024)
-
 struct push {
 	struct state_push p; /* its name is `name` */
 	char *name;          /* owned */
@@ -36,8 +34,6 @@ struct settling {
 	size_t n;
 	struct newcomer *came; /* owned */
 	size_t n_came;
-	struct work **works; /* owned; by cookie */
-	struct buf text;
 };
 
 /* --- what was under way ------------------------------------------------------- */
@@ -112,97 +108,44 @@ list_all(struct settling *s, struct err *e)
 
 /* --- their headers ----------------------------------------------------------------- */
 
-static int
-on_begin(void *arg, const struct remote_message *m, struct err *e)
-{
-	(void)m;
-	(void)e;
-	buf_reset(&((struct settling *)arg)->text);
-	return 0;
-}
-
-static int
-on_data(void *arg, struct span text, struct err *e)
+static void
+known(void *arg, struct work *w, uint32_t uid,
+    const unsigned char digest[LOCAL_DIGEST])
 {
 	struct settling *s = arg;
-
-	(void)e;
-	if (text.n > buf_room(&s->text))
-		text.n = buf_room(&s->text);
-	return buf_add(&s->text, text);
-}
-
-static int
-on_end(void *arg, const struct remote_message *m, struct err *e)
-{
-	struct settling *s = arg;
-	bool unused;
 	size_t i;
 
-	(void)e;
 	for (i = 0; i < s->n_came; i++) {
 		struct newcomer *c = &s->came[i];
 
-		if (c->work != s->works[m->cookie] || c->at->uid != m->uid)
+		if (c->work != w || c->at->uid != uid)
 			continue;
-		local_digest(buf_span(&s->text), c->digest, &unused);
+		memcpy(c->digest, digest, sizeof(c->digest));
 		c->known = true;
 	}
-	return 0;
-}
-
-static void
-on_drop(void *arg)
-{
-	(void)arg;
-}
-
-static int
-on_missing(void *arg, const struct remote_message *m, const struct err *why,
-    struct err *e)
-{
-	(void)arg;
-	(void)m;
-	(void)why;
-	(void)e;
-	return 0;
 }
 
 static int
 ask_all(struct settling *s, struct err *e)
 {
-	struct remote_fetch *f = mem_array(s->t->n + 1, sizeof(*f));
-	struct uidset *sets = mem_array(s->t->n + 1, sizeof(*sets));
-	const struct remote_sink sink = {
-	    s, on_begin, on_data, on_end, on_drop, on_missing};
-	size_t i, k, n = 0;
+	struct tour_wish *v = mem_array(s->t->n + 1, sizeof(*v));
+	size_t i, n = 0;
 	int rv;
 
 	/* They are in the order of the folders. */
-	for (i = 0; i < s->n_came; i = k) {
-		struct work *w = s->came[i].work;
+	for (i = 0; i < s->n_came; i++) {
+		const struct newcomer *c = &s->came[i];
 
-		uidset_init(&sets[n]);
-		for (k = i; k < s->n_came && s->came[k].work == w; k++)
-			uidset_add(
-			    &sets[n], s->came[k].at->uid, s->came[k].at->uid);
-		s->works[n] = w;
-		f[n] = (struct remote_fetch){.folder = w->f.remote,
-		    .uidvalidity = w->diff.uidvalidity,
-		    .uids = &sets[n],
-		    .part = REMOTE_HEADER,
-		    .cookie = (uint32_t)n};
-		n++;
+		if (n == 0 || v[n - 1].work != c->work) {
+			v[n].work = c->work;
+			uidset_init(&v[n++].uids);
+		}
+		uidset_add(&v[n - 1].uids, c->at->uid, c->at->uid);
 	}
-	rv = n > 0 ? remote_fetch(s->t->pass->remote, f, n, &sink, e) : 0;
-	for (i = 0; i < n; i++) {
-		if (f[i].error != NULL)
-			tour_leave(s->t, s->works[i], f[i].error);
-		free(f[i].error);
-		uidset_clear(&sets[i]);
-	}
-	free(sets);
-	free(f);
+	rv = tour_ask(s->t, v, n, REMOTE_HEADER, known, s, e);
+	for (i = 0; i < n; i++)
+		uidset_clear(&v[i].uids);
+	free(v);
 	return rv;
 }
 
@@ -349,19 +292,15 @@ tour_pushed(struct tour *t, struct err *e)
 	int rv = read_pushes(&s, e);
 
 	if (rv == 0 && s.n > 0 && !t->pass->options->dry_run) {
-		s.works = mem_array(t->n + 1, sizeof(*s.works));
-		buf_init(&s.text, HEADER_MAX);
 		rv = list_all(&s, e);
 		if (rv == 0)
 			rv = ask_all(&s, e);
 		if (rv == 0)
 			rv = settle(&s, e);
-		buf_clear(&s.text);
 	}
 	for (i = 0; i < s.n; i++)
 		free(s.v[i].name);
 	free(s.v);
 	free(s.came);
-	free(s.works);
 	return rv;
 }
