@@ -196,6 +196,25 @@ gone_uid(struct tour *t, const struct work *w, uint32_t *uid_r, struct err *e)
 	return 0;
 }
 
+/* The mark that it has is ours: should a reader have put the file back, it was
+ * he who took it away. */
+static int
+own_mark(struct tour *t, const struct work *w, uint32_t uid, struct err *e)
+{
+	struct state_msg m;
+	size_t i;
+	int rv = 0;
+
+	for (i = 0; i < w->diff.n && w->diff.v[i].uid != uid; i++)
+		;
+	if (i < w->diff.n && (w->diff.v[i].flags & PLAN_DELETED) != 0)
+		rv = state_by_uid(t->pass->state, w->f.id, uid, &m, e);
+	if (rv != 1)
+		return rv;
+	m.base.flags |= PLAN_DELETED;
+	return state_put(t->pass->state, &m, e);
+}
+
 /* What was moved is no more where it was; or it was copied, and is to go. */
 static int
 leave_origin(struct settling *s, const struct push *p, struct err *e)
@@ -211,6 +230,7 @@ leave_origin(struct settling *s, const struct push *p, struct err *e)
 			return state_forget(
 			    s->t->pass->state, w->f.id, p->p.uid, e);
 		uidset_add(&w->copied, p->p.uid, p->p.uid);
+		return own_mark(s->t, w, p->p.uid, e);
 	}
 	return 0;
 }

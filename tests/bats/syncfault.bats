@@ -43,6 +43,7 @@ soak_points() {
 @test "new mail" { soak_points 'new*'; }
 @test "flags and keywords" { soak_points flags; }
 @test "moves" { soak_points 'moves*'; }
+@test "moves that go on" { all_points 'onward*'; }
 @test "deletions" { soak_points 'gone*'; }
 @test "deletions, to the trash" { soak_points 'trash*'; }
 @test "folders made" { soak_points made; }

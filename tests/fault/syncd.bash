@@ -6,6 +6,8 @@
 #	new	mail came on both sides; some of it without Message-ID, or twice
 #	flags	flags and keywords changed on both sides
 #	moves	mail was moved on both sides, and marked at once
+#	onward	a reader moved mail, and moves it on, or back, after the run that is
+#		struck
 #	gone	mail was deleted on both sides, or marked so
 #	trash	the same, with a folder for it
 #	made	folders were made on both sides
@@ -46,13 +48,15 @@ matrix() {
 		echo "first kill harsh"
 		echo "again kill"
 		echo "lost kill"
+		echo "onward kill"
 		return
 	fi
 	for s in all all-bare few; do
 		echo "$s $DISK down up"
 	done
-	for s in first new flags moves gone trash made removed again lost ground \
-		up-only mirror new-bare moves-bare gone-bare trash-bare; do
+	for s in first new flags moves onward gone trash made removed again lost \
+		ground up-only mirror new-bare moves-bare onward-bare gone-bare \
+		trash-bare; do
 		echo "$s $DISK"
 	done
 }
@@ -190,12 +194,18 @@ is_done() {
 
 # --- one run -------------------------------------------------------------------
 
+# HOOK: of the scenario, if it has such.
+also() {
+	! declare -F "$1_${scenario%-bare}" >/dev/null || "$1_${scenario%-bare}"
+}
+
 # FAULT
 fresh() {
 	rm -rf root
 	cp -a tmpl/root root
 	new_user
 	aim "$PORT"
+	also wants
 }
 
 right_status() {
@@ -216,6 +226,7 @@ right_status() {
 # FAULT: the next run, and what is there then.
 judge() {
 	local more
+	also after
 	run_command
 	await_quiet
 	is_done
@@ -372,6 +383,25 @@ happens_moves() {
 	move_there INBOX d A
 	move_there A f INBOX
 	want INBOX/ 'INBOX e F' 'INBOX f' A/ 'A a S' 'A b' 'A c' 'A d S'
+}
+
+before_onward() {
+	far INBOX a b
+	far A c
+	far B d
+}
+wants_onward() {
+	want INBOX/ A/ 'A a S' 'A b' 'A c' B/ 'B d'
+}
+happens_onward() {
+	mark INBOX a S A
+	mark INBOX b '' A
+	wants_onward
+}
+after_onward() {
+	mark A a S B
+	mark A b '' INBOX
+	want INBOX/ 'INBOX b' A/ 'A c' B/ 'B d' 'B a S'
 }
 
 before_gone() {
