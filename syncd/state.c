@@ -71,6 +71,7 @@ enum {
 	Q_COUNT,
 	Q_OLDEST,
 	Q_WALK,
+	Q_NAMED,
 	Q_UIDS,
 	Q_PLACING_NEXT,
 	Q_PLACED,
@@ -122,6 +123,7 @@ static const char *const sql[Q_N] = {
     [Q_OLDEST] = "SELECT min(date) FROM msg WHERE folder = ?1 AND date > 0"
 		 " AND half & 1 <> 0 AND flags & ?2 = 0 AND flags & ?3 = ?3",
     [Q_WALK] = MSG " FROM msg WHERE folder = ?1 ORDER BY uid",
+    [Q_NAMED] = "SELECT count(*) FROM msg WHERE folder = ?1 AND name <> ''",
     [Q_UIDS] = "SELECT uid FROM msg WHERE folder = ?1 AND half & 2 <> 0"
 	       " ORDER BY uid",
     [Q_PLACING_NEXT] = MSG " FROM msg WHERE placing = 1"
@@ -141,6 +143,8 @@ struct state {
 	struct store *store;  /* owned */
 	struct query *q[Q_N]; /* owned */
 	struct query *walk;   /* borrowed: of q; NULL: none */
+	int64_t walked_folder;
+	uint64_t walked; /* rows with a file so far */
 };
 
 int
@@ -502,6 +506,26 @@ state_walk(struct state *s, int64_t folder)
 	state_walk_end(s);
 	s->walk = s->q[Q_WALK];
 	query_int(s->walk, 1, folder);
+	s->walked_folder = folder;
+	s->walked = 0;
+}
+
+/*
+ * Damage may look like the end of a folder: files whose rows lie behind it would
+ * be new, and pushed once more. The index is another tree: it has as many.
+ */
+static int
+check_walk(struct state *s, struct err *e)
+{
+	struct query *q = s->q[Q_NAMED];
+	uint64_t n;
+
+	query_int(q, 1, s->walked_folder);
+	if (query_step(q, e) != 1)
+		return -1;
+	n = (uint64_t)query_get_int(q, 0);
+	query_reset(q);
+	return n == s->walked ? 0 : store_distrust(s->store, e);
 }
 
 int
@@ -512,11 +536,13 @@ state_walk_next(struct state *s, struct state_msg *m, struct err *e)
 	if (s->walk == NULL)
 		return 0;
 	rv = query_step(s->walk, e);
-	if (rv == 1)
+	if (rv == 1) {
 		get_msg(s->walk, m);
-	else
-		s->walk = NULL;
-	return rv;
+		s->walked += m->name.n > 0;
+		return 1;
+	}
+	s->walk = NULL;
+	return rv == 0 ? check_walk(s, e) : -1;
 }
 
 void

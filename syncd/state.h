@@ -92,7 +92,7 @@ int state_oldest(struct state *, int64_t folder, plan_flags none_of,
 
 /*
  * Walks a folder's rows, in rising order of UID, one walk at a time: 1, 0 at the
- * end, -1.  state_walk_end() when it is left early.
+ * end, if that is where it should be, -1.  state_walk_end() when it is left early.
  */
 void state_walk(struct state *, int64_t folder);
 int state_walk_next(struct state *, struct state_msg *, struct err *);

@@ -342,6 +342,12 @@ store_is_damaged(const struct store *s)
 }
 
 int
+store_distrust(struct store *s, struct err *e)
+{
+	return found_damage(s, e);
+}
+
+int
 store_lock(const char *path, bool wait, int *fd_r, struct err *e)
 {
 	char *copy = mem_strdup(path), *lock;

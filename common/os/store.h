@@ -54,7 +54,10 @@ int store_lock(const char *path, bool wait, int *fd_r, struct err *);
 /* Whether damage was met; then nothing more is kept. */
 bool store_is_damaged(const struct store *);
 
-/* Closes; a clean close checkpoints and removes the journal files. */
+/* What was read contradicts itself: damage, as if SQLite had met it.  -1. */
+int store_distrust(struct store *, struct err *);
+
+/* Closes; a clean close checkpoints, and empties the log (PATH-wal). */
 void store_close(struct store *);
 
 /* One transaction at a time. */

@@ -62,6 +62,7 @@ post() {
 # SECONDS STATUS: a run, so much later.
 run_later() {
 	LD_PRELOAD=$BUILD/tests/fault/later.so LATER=$1 \
+		ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 \
 		expect "$2" "$SENDQ" --run
 }
 
@@ -212,6 +213,7 @@ reports() {
 		cat /dev/zero >"$spool/filler" 2>/dev/null || :
 		"$1" --run 2>>said || :
 		rm "$spool/filler"
+		export ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0
 		LD_PRELOAD=$BUILD/tests/fault/later.so LATER=7200 "$1" --run
 		ls "$spool/sendq/queue" >>left
 	END

@@ -100,6 +100,23 @@ repaired() {
 	done
 }
 
+# Where it looks like the end of the folder, files whose rows lie behind that
+# would be new.
+@test "the state has garbage in the half of a page" {
+	local at size
+	size=$(stat -c %s "$STATE")
+	for ((at = 6144; at < size; at += size / 8 / 4096 * 4096)); do
+		cp -a "$BATS_FILE_TMPDIR/state.all/." "$XDG_STATE_HOME"
+		mark_traffic
+		head -c 2048 /dev/urandom |
+			dd of="$STATE" bs=2048 seek=$((at / 2048)) \
+				conv=notrunc status=none
+		touch md/INBOX/new
+		work 0
+		repaired
+	done
+}
+
 @test "UIDVALIDITY is another" {
 	there mailbox status -u $U messages INBOX >/dev/null
 	cp -a "$MAILROOT/$U" kept
