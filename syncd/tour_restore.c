@@ -183,6 +183,30 @@ tour_restore(struct tour *t, struct err *e)
 	return rv;
 }
 
+/* The files and rows that there are stay: a tree that came back from before has
+ * all that this one has. */
+static bool
+stays(const struct item *it)
+{
+	const struct plan *p = &it->p;
+
+	return it->m.base.paired && it->m.base.local && it->m.base.remote &&
+	       it->m.local.there && it->m.remote.there && it->to == NULL &&
+	       !it->named && !p->delete_local && !p->delete_remote &&
+	       !p->expire;
+}
+
+static bool
+all_stays(const struct work *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (!stays(&w->v[i]))
+			return false;
+	return !w->direct;
+}
+
 int
 tour_turn(struct tour *t, struct err *e)
 {
@@ -192,7 +216,7 @@ tour_turn(struct tour *t, struct err *e)
 	size_t i;
 
 	for (i = 0; i < t->n; i++)
-		any = any || t->works[i].n > 0 || t->works[i].direct;
+		any = any || !all_stays(&t->works[i]);
 	if (state_turn(p->state, &turn, e) == -1)
 		return -1;
 	if (!any && turn != 0)

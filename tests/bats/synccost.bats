@@ -87,7 +87,9 @@ settle() {
 		awk '{ n += $NF } END { print n + 0 }')" 32768
 	settle
 	expect 0 strace -f -y -e trace=pwrite64 -o trace "$SYNCD"
-	! grep -F "<$state/" trace || fail "something is written for nothing"
+	# Whoever holds the lock says so in its file.
+	! grep -F "<$state/" trace | grep -v '\.db\.lock>' ||
+		fail "something is written for nothing"
 }
 
 @test "50 folders: each costs a line; what is new in ten comes in one flight" {
