@@ -44,6 +44,7 @@ static const char *const migrations[] = {
 enum {
 	Q_FOLDER_ADD,
 	Q_FOLDER_GET,
+	Q_ORPHAN,
 	Q_FOLDER_SET,
 	Q_GET,
 	Q_GET_DIGEST,
@@ -90,6 +91,9 @@ enum {
 
 static const char *const sql[Q_N] = {
     [Q_FOLDER_ADD] = "INSERT OR IGNORE INTO folder (name) VALUES (?1)",
+    /* Folder 0 and those below have no row. */
+    [Q_ORPHAN] = "SELECT 1 FROM msg WHERE folder > 0"
+		 " AND folder NOT IN (SELECT id FROM folder) LIMIT 1",
     [Q_FOLDER_GET] = "SELECT id, uidvalidity, next FROM folder WHERE name = ?1",
     [Q_FOLDER_SET] =
 	"UPDATE folder SET uidvalidity = ?2, next = ?3 WHERE id = ?1",
@@ -158,6 +162,7 @@ static const char *const sql[Q_N] = {
 struct seen {
 	int depth;            /* of seen_begin() */
 	bool indexed;         /* by digest: made when it is first needed */
+	bool checked;         /* check_once() */
 	struct store *store;  /* owned */
 	struct query *q[Q_N]; /* owned */
 };
@@ -308,6 +313,27 @@ by_digest(const struct seen_key *k)
 	return k->number == 0 && k->uid.n == 0;
 }
 
+/*
+ * Damage may hide rows.  Of a POP3 message nothing but its row tells that it was
+ * fetched, and of IMAP's nothing but that of their folder: so before the first
+ * is taken for new, the state is looked over.
+ */
+static int
+check_once(struct seen *s, struct err *e)
+{
+	int rv;
+
+	if (s->checked)
+		return 0;
+	s->checked = true;
+	if (store_check(s->store, e) == -1)
+		return -1;
+	rv = query_step(s->q[Q_ORPHAN], e);
+	if (rv == 1)
+		query_reset(s->q[Q_ORPHAN]);
+	return rv == 1 ? store_distrust(s->store, e) : rv;
+}
+
 int
 seen_folder(
     struct seen *s, const char *name, struct seen_folder *f, struct err *e)
@@ -318,6 +344,8 @@ seen_folder(
 	query_text(q, 1, span_of(name));
 	rv = query_step(q, e);
 	if (rv == 0) {
+		if (check_once(s, e) == -1)
+			return -1;
 		query_text(s->q[Q_FOLDER_ADD], 1, span_of(name));
 		if (query_run(s->q[Q_FOLDER_ADD], e) == -1)
 			return -1;
@@ -364,7 +392,8 @@ seen_get(struct seen *s, const struct seen_key *k, enum seen_status *status_r,
 		*status_r = (enum seen_status)query_get_int(q, 0);
 		*since_r = query_get_int(q, 1);
 		query_reset(q);
-	}
+	} else if (rv == 0 && k->number == 0)
+		return check_once(s, e);
 	return rv == -1 ? -1 : 0;
 }
 

@@ -196,13 +196,12 @@ pragma_int(struct store *s, const char *sql, int64_t *v_r)
 }
 
 static bool
-is_sound(struct store *s)
+is_sound(struct store *s, const char *pragma)
 {
 	sqlite3_stmt *st;
 	bool sound = false;
 
-	if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_prepare_v2(s->db, pragma, -1, &st, NULL) != SQLITE_OK)
 		return false;
 	if (sqlite3_step(st) == SQLITE_ROW) {
 		const unsigned char *t = sqlite3_column_text(st, 0);
@@ -288,7 +287,7 @@ try_open(struct store *s, bool unclean, bool *damaged_r, struct err *e)
 		return -1;
 	}
 	keep_log(s);
-	if (unclean && !is_sound(s)) {
+	if (unclean && !is_sound(s, "PRAGMA quick_check(1)")) {
 		*damaged_r = true;
 		return err_set(e, ERR_LOCAL, "%s: damaged", s->path);
 	}
@@ -339,6 +338,13 @@ bool
 store_is_damaged(const struct store *s)
 {
 	return s->damaged;
+}
+
+int
+store_check(struct store *s, struct err *e)
+{
+	return is_sound(s, "PRAGMA integrity_check(1)") ? 0
+	                                                : found_damage(s, e);
 }
 
 int

@@ -54,6 +54,9 @@ int store_lock(const char *path, bool wait, int *fd_r, struct err *);
 /* Whether damage was met; then nothing more is kept. */
 bool store_is_damaged(const struct store *);
 
+/* Looks over the whole file: 0, or -1, with damage. */
+int store_check(struct store *, struct err *);
+
 /* What was read contradicts itself: damage, as if SQLite had met it.  -1. */
 int store_distrust(struct store *, struct err *);
 

@@ -190,6 +190,33 @@ as_somebody() {
 	done
 }
 
+# Damage may hide rows and look like nothing: those messages would be new.
+@test "a state with garbage in it: nothing is fetched twice" {
+	local state at
+	feed "$U" INBOX 200 300
+	for proto in pop3 imap; do
+		afresh
+		fetch_quietly $proto in
+		state=$(find "$XDG_STATE_HOME" -name '*.db')
+		cp "$state" whole
+		# In the second half of each page but the schema's.
+		for ((at = 6144; at < $(stat -c %s whole); at += 4096)); do
+			cp whole "$state"
+			head -c 2048 /dev/urandom |
+				dd of="$state" bs=2048 seek=$((at / 2048)) \
+					conv=notrunc status=none
+			run "$FETCHD" -o 'password-command=printf pw' \
+				"$(url $proto)" in
+			[ "$status" -eq 0 ] || {
+				assert_status 75
+				assert_contains "$output" "damaged, and set aside"
+				fetch 0 $proto in
+			}
+			assert_eq 200 "$(maildir_count in)" "page $((at / 4096))"
+		done
+	done
+}
+
 @test "what another client deletes meanwhile is no error" {
 	feed "$U" INBOX 10 1000
 	for proto in pop3 imap; do

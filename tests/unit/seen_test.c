@@ -4,6 +4,7 @@
 
 #include "seen.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,59 @@ test_again(struct seen *s)
 	seen_close(s);
 }
 
+/* Rows of no folder: its own row is hidden by damage. */
+static void
+test_orphan(struct seen *s)
+{
+	struct seen_folder f;
+	enum seen_status st;
+	enum seen_origin origin;
+	int64_t since;
+	struct seen_key k = by_uid(77, "other", "");
+
+	put(s, by_uid(77, "one", ""), SEEN_FETCHED);
+	seen_close(s);
+	s = open_state(&origin);
+	is_int(seen_get(s, &k, &st, &since, &e), -1, "rows of no folder");
+	ok(strstr(e.text, "damaged") != NULL, "%s", e.text);
+	seen_close(s);
+	s = open_state(&origin);
+	is_int(origin, SEEN_NEW, "the next run begins anew");
+	is_int(seen_folder(s, "INBOX", &f, &e), 0, "with its folders");
+	seen_close(s);
+}
+
+static bool
+empty(const char *dir)
+{
+	char pattern[300];
+	glob_t g;
+	size_t i;
+
+	snprintf(pattern, sizeof(pattern), "%s/*", dir);
+	if (glob(pattern, 0, NULL, &g) != 0)
+		return false;
+	for (i = 0; i < g.gl_pathc; i++)
+		unlink(g.gl_pathv[i]);
+	globfree(&g);
+	return true;
+}
+
+/* Folders 1 to N. */
+static void
+make_folders(struct seen *s, int n)
+{
+	struct seen_folder f;
+	char name[20];
+	int i;
+
+	for (i = 1; i <= n; i++) {
+		snprintf(name, sizeof(name), "folder %d", i);
+		quiet(
+		    seen_folder(s, name, &f, &e) == 0 && f.id == i, "%s", name);
+	}
+}
+
 int
 main(void)
 {
@@ -231,6 +285,7 @@ main(void)
 	if (s == NULL)
 		return 1;
 	is_int(origin, SEEN_NEW, "a new state");
+	make_folders(s, 9);
 	test_rows(s);
 	test_transactions(s);
 	test_known_by_header(s);
@@ -239,7 +294,7 @@ main(void)
 	test_placing(s);
 	test_parts(s);
 	test_again(s);
-	unlink(path);
-	rmdir(dir);
+	test_orphan(open_state(&origin));
+	ok(empty(dir) && rmdir(dir) == 0, "all is removed");
 	return done();
 }
