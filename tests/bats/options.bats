@@ -181,7 +181,7 @@ account() {
 		fetch_quietly $proto -o 'max-size=1k headers' -o keep=never h
 		server_has 1
 		assert_eq "$(find "$(on_server)" -type f -size +1k \
-			-path '*[wr]/*' -exec sed '/^$/q' {} \;)" \
+			-name '*.feed*' -exec sed '/^$/q' {} \;)" \
 			"$(cat "$(find h/new -size -480c)")"
 		assert_eq 2 "$(maildir_count h)"
 		fetch_quietly $proto -o 'max-size=1k headers' h
@@ -195,7 +195,7 @@ account() {
 		feed "$U" INBOX 3 5000
 		fetch_quietly $proto -o headers-only -o keep=never in
 		server_has 3
-		assert_eq "$(find "$(on_server)" -type f -path '*[wr]/*' \
+		assert_eq "$(find "$(on_server)" -type f -name '*.feed*' \
 			-exec sed '/^$/q' {} \; | sort)" \
 			"$(cat in/new/* | sort)"
 		fetch_quietly $proto -o headers-only=yes -o keep=1s in
@@ -332,7 +332,7 @@ account() {
 		[[ ${lines[1]} == "Received: from 127.0.0.1 by "*" with ${proto^^} (fetchd "*");" ]]
 		[[ ${lines[2]} =~ ^$'\t'[A-Z][a-z]{2},\ [0-9]{2}\ [A-Z][a-z]{2}\ 20[0-9]{2}\ [0-9:]{8}\ \+0000$ ]]
 		cmp <(tail -n +4 in/new/*) "$(find "$(on_server)" -type f \
-			-path '*[wr]/*')"
+			-name '*.feed*')"
 		afresh
 		fetch_quietly $proto -o add-header=received in
 		fetch_quietly $proto -o add-header=delivered-to x
