@@ -174,6 +174,15 @@ run1(struct query *q, int64_t value, struct err *e)
 	return query_run(q, e);
 }
 
+/* What every state has. */
+static int
+read_self(struct seen *s, struct err *e)
+{
+	int rv = query_step(s->q[Q_SELF], e);
+
+	return rv == 1 ? 0 : rv == 0 ? store_distrust(s->store, e) : -1;
+}
+
 static int
 read_origin(struct seen *s, enum store_found found, enum seen_origin *origin_r,
     struct err *e)
@@ -181,26 +190,32 @@ read_origin(struct seen *s, enum store_found found, enum seen_origin *origin_r,
 	if (found == STORE_DAMAGED &&
 	    run1(s->q[Q_ORIGIN], SEEN_DAMAGED, e) == -1)
 		return -1;
-	if (query_step(s->q[Q_SELF], e) != 1)
+	if (read_self(s, e) == -1)
 		return -1;
 	*origin_r = (enum seen_origin)query_get_int(s->q[Q_SELF], 1);
 	query_reset(s->q[Q_SELF]);
 	return 0;
 }
 
-int
-seen_open(const char *path, enum seen_origin *origin_r, struct seen **seen_r,
-    struct err *e)
+bool
+seen_is_damaged(const struct seen *s)
+{
+	return store_is_damaged(s->store);
+}
+
+/* `lost`: there was another, which was set aside. */
+static int
+open_once(const char *path, bool lost, enum seen_origin *origin_r,
+    struct seen **seen_r, struct err *e)
 {
 	struct seen *s = mem_alloc(sizeof(*s));
 	enum store_found found;
 	struct query *make;
 	int i, rv;
 
-	if (store_open(path, migrations, 1, &found, &s->store, e) == -1) {
-		free(s);
+	*seen_r = s;
+	if (store_open(path, migrations, 1, &found, &s->store, e) == -1)
 		return -1;
-	}
 	/* The temporary table must be there before what names it. */
 	make = query_new(s->store, sql[Q_LIST_MAKE]);
 	rv = query_run(make, e);
@@ -208,13 +223,25 @@ seen_open(const char *path, enum seen_origin *origin_r, struct seen **seen_r,
 	for (i = 0; rv == 0 && i < Q_N; i++)
 		s->q[i] = query_new(s->store, sql[i]);
 	if (rv == 0)
-		rv = read_origin(s, found, origin_r, e);
-	if (rv == -1) {
-		seen_close(s);
-		return -1;
+		rv = read_origin(s, lost ? STORE_DAMAGED : found, origin_r, e);
+	return rv;
+}
+
+int
+seen_open(const char *path, enum seen_origin *origin_r, struct seen **seen_r,
+    struct err *e)
+{
+	int rv = open_once(path, false, origin_r, seen_r, e);
+
+	if (rv == -1 && (*seen_r)->store != NULL && seen_is_damaged(*seen_r)) {
+		seen_close(*seen_r);
+		rv = open_once(path, true, origin_r, seen_r, e);
 	}
-	*seen_r = s;
-	return 0;
+	if (rv == -1) {
+		seen_close(*seen_r);
+		*seen_r = NULL;
+	}
+	return rv;
 }
 
 int
@@ -285,7 +312,7 @@ conclude(struct seen *s, int rv, struct err *e)
 int
 seen_tag(struct seen *s, uint32_t *tag_r, struct err *e)
 {
-	if (query_step(s->q[Q_SELF], e) != 1)
+	if (read_self(s, e) == -1)
 		return -1;
 	*tag_r = (uint32_t)query_get_int(s->q[Q_SELF], 0);
 	query_reset(s->q[Q_SELF]);
@@ -313,6 +340,18 @@ by_digest(const struct seen_key *k)
 	return k->number == 0 && k->uid.n == 0;
 }
 
+int
+seen_anew(const char *path, struct seen *s, struct err *e)
+{
+	enum seen_origin origin;
+	int rv;
+
+	seen_close(s);
+	rv = open_once(path, true, &origin, &s, e);
+	seen_close(s);
+	return rv;
+}
+
 /*
  * Damage may hide rows.  Of a POP3 message nothing but its row tells that it was
  * fetched, and of IMAP's nothing but that of their folder: so before the first
@@ -324,7 +363,7 @@ check_once(struct seen *s, struct err *e)
 	int rv;
 
 	if (s->checked)
-		return 0;
+		return seen_is_damaged(s) ? store_distrust(s->store, e) : 0;
 	s->checked = true;
 	if (store_check(s->store, e) == -1)
 		return -1;

@@ -53,6 +53,11 @@ int seen_open(
 int seen_set_origin(struct seen *, enum seen_origin, struct err *);
 void seen_close(struct seen *);
 
+/* It was found damaged, and set aside: nothing more is kept.  seen_anew() closes
+ * it, and begins the next, which the next run finds as SEEN_DAMAGED. */
+bool seen_is_damaged(const struct seen *);
+int seen_anew(const char *path, struct seen *, struct err *);
+
 /* This state's tag, for the names of its files (os/maildir). */
 int seen_tag(struct seen *, uint32_t *tag_r, struct err *);
 

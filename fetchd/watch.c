@@ -473,7 +473,8 @@ watch_run(struct run *r, struct err *e)
 		rv = r->fetch->imap ? imap_session(&w, e) : pop3_session(&w, e);
 		close_posts(&w);
 		inbox_discard(r->inbox);
-		if (rv == 0 || !stay_again(&w.stay, e))
+		if (rv == 0 || seen_is_damaged(r->seen) ||
+		    !stay_again(&w.stay, e))
 			break;
 	}
 	words_clear(&w.folders);

@@ -137,7 +137,12 @@ worker_run(void *arg, int ask_fd)
 		r.code = err_worse(err_exit(&e), r.code);
 	}
 	inbox_close(r.inbox);
-	seen_close(r.seen);
+	if (r.seen == NULL || !seen_is_damaged(r.seen))
+		seen_close(r.seen);
+	else if (seen_anew(w->fetch->state, r.seen, &e) == -1) {
+		log_err(&e);
+		r.code = err_worse(err_exit(&e), r.code);
+	}
 	if (fflush(stdout) == EOF || ferror(stdout))
 		r.code = err_worse(r.code, EX_IOERR);
 	if (lock != -1)

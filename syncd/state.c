@@ -78,6 +78,8 @@ enum {
 	Q_PUSH_PUT,
 	Q_PUSH_DONE,
 	Q_PUSHES,
+	Q_PUSH_DROP,
+	Q_PUSH_GROUND,
 	Q_N
 };
 
@@ -137,6 +139,9 @@ static const char *const sql[Q_N] = {
     [Q_PUSHES] = "SELECT folder, name, flags, size, digest, origin, uid"
 		 " FROM push"
 		 " ORDER BY folder, name",
+    [Q_PUSH_DROP] = "DELETE FROM push WHERE folder = ?1 OR ?1 = 0",
+    [Q_PUSH_GROUND] = "UPDATE push SET origin = 0, uid = 0"
+		      " WHERE origin = ?1",
 };
 
 struct state {
@@ -184,10 +189,19 @@ state_is_damaged(const struct state *s)
 	return store_is_damaged(s->store);
 }
 
+/* What every state has. */
+static int
+read_self(struct state *s, struct query *q, struct err *e)
+{
+	int rv = query_step(q, e);
+
+	return rv == 1 ? 0 : rv == 0 ? store_distrust(s->store, e) : -1;
+}
+
 int
 state_tag(struct state *s, uint32_t *tag_r, struct err *e)
 {
-	if (query_step(s->q[Q_TAG], e) != 1)
+	if (read_self(s, s->q[Q_TAG], e) == -1)
 		return -1;
 	*tag_r = (uint32_t)query_get_int(s->q[Q_TAG], 0);
 	query_reset(s->q[Q_TAG]);
@@ -197,7 +211,7 @@ state_tag(struct state *s, uint32_t *tag_r, struct err *e)
 int
 state_turn(struct state *s, uint64_t *turn_r, struct err *e)
 {
-	if (query_step(s->q[Q_TURN], e) != 1)
+	if (read_self(s, s->q[Q_TURN], e) == -1)
 		return -1;
 	*turn_r = (uint64_t)query_get_int(s->q[Q_TURN], 0);
 	query_reset(s->q[Q_TURN]);
@@ -345,7 +359,7 @@ state_folder_put(struct state *s, struct state_folder *f, struct err *e)
 int
 state_folder_drop(struct state *s, int64_t id, struct err *e)
 {
-	if (state_forget_all(s, id, e) == -1)
+	if (state_forget_all(s, id, e) == -1 || state_push_drop(s, id, e) == -1)
 		return -1;
 	return run_on(s->q[Q_FOLDER_DROP], id, e);
 }
@@ -572,6 +586,8 @@ int
 state_forget_all(struct state *s, int64_t folder, struct err *e)
 {
 	let_go(s);
+	if (run_on(s->q[Q_PUSH_GROUND], folder, e) == -1)
+		return -1;
 	return run_on(s->q[Q_MSG_DROP], folder, e);
 }
 
@@ -628,6 +644,12 @@ state_push_done(
 	query_int(q, 1, folder);
 	query_text(q, 2, name);
 	return query_run(q, e);
+}
+
+int
+state_push_drop(struct state *s, int64_t folder, struct err *e)
+{
+	return run_on(s->q[Q_PUSH_DROP], folder, e);
 }
 
 int

@@ -71,7 +71,8 @@ int state_folders(
     struct state *, struct state_folder **list_r, size_t *n_r, struct err *);
 void state_folders_free(struct state_folder *, size_t n);
 int state_folder_put(struct state *, struct state_folder *, struct err *);
-int state_folder_drop(struct state *, int64_t id, struct err *); /* and msgs */
+/* With all that names it. */
+int state_folder_drop(struct state *, int64_t id, struct err *);
 
 /* --- messages: 1 found, 0 not, -1 ---------------------------------------- */
 int state_by_uid(struct state *, int64_t folder, uint32_t uid,
@@ -102,7 +103,8 @@ void state_walk_end(struct state *);
 int state_uids(
     struct state *, int64_t folder, struct uidset *set, struct err *);
 
-/* All rows of a folder: UIDVALIDITY changed. */
+/* All rows of a folder: UIDVALIDITY changed.  What was being moved out of it
+ * has no UID there any more. */
 int state_forget_all(struct state *, int64_t folder, struct err *);
 
 /* --- deliveries under way (section 4) ------------------------------------ */
@@ -128,6 +130,8 @@ struct state_push {
 int state_push_put(struct state *, const struct state_push *, struct err *);
 int state_push_done(
     struct state *, int64_t folder, struct span name, struct err *);
+/* All that go to that folder; 0: to any. */
+int state_push_drop(struct state *, int64_t folder, struct err *);
 /* One after the other, until 0; nothing else meanwhile. */
 int state_push_next(struct state *, struct state_push *, struct err *);
 

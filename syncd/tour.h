@@ -28,7 +28,6 @@ struct item {
 	struct plan_base was; /* of a new file: agreed where it came from */
 	bool copied; /* it is where it was to go, and only to be removed; or: it
 	               * is that copy */
-	bool named;  /* its row gets the name of its file only now */
 	bool settled; /* nothing more in this pass */
 };
 

@@ -10,7 +10,7 @@ item_is_gone_here(const struct item *it)
 {
 	return it->m.base.paired && it->m.base.local &&
 	       (!it->m.local.there || it->m.base.placeholder) &&
-	       it->m.remote.there && it->p.delete_remote;
+	       it->m.remote.there && it->p.delete_remote && !it->copied;
 }
 
 /* A file that nobody knows.  It may be one of the server's messages also where

@@ -399,7 +399,7 @@ tour_pair(struct tour *t, struct work *w, struct item *here, struct item *there)
 	here->m.date = there->m.date;
 	memcpy(here->emailid, there->emailid, sizeof(here->emailid));
 	here->settled = false;
-	here->named = there->settled = true;
+	there->settled = true;
 	if (here->was.paired)
 		here->m.base = here->was;
 	tour_plan(t, w, here);
@@ -495,7 +495,7 @@ found_file(struct tour *t, struct place gone, struct place came)
 	it->file = new->file;
 	it->m.local = new->m.local;
 	it->m.base.placeholder = new->m.placeholder;
-	it->named = new->settled = true;
+	new->settled = true;
 	tour_plan(t, &t->works[gone.work], it);
 	it->p.remember = true;
 }

@@ -159,7 +159,8 @@ prepare(struct tour *t, struct work *w, struct err *e)
 	struct state *s = t->pass->state;
 	const struct folders_pair *p = w->pair;
 
-	if (p->stale && state_forget_all(s, p->base->id, e) == -1)
+	if (p->stale && (state_forget_all(s, p->base->id, e) == -1 ||
+			    state_push_drop(s, p->base->id, e) == -1))
 		return -1;
 	/* One to be renamed is known by its old names until that is done. */
 	if (p->op != FOLDERS_RENAME_LOCAL &&

@@ -215,28 +215,70 @@ own_mark(struct tour *t, const struct work *w, uint32_t uid, struct err *e)
 	return state_put(t->pass->state, &m, e);
 }
 
-/* What was moved is no more where it was; or it was copied, and is to go. */
-static int
-leave_origin(struct settling *s, const struct push *p, struct err *e)
+static struct work *
+work_of(const struct tour *t, int64_t folder)
 {
-	struct work *w;
 	size_t i;
 
-	for (i = 0; i < s->t->n; i++) {
-		w = &s->t->works[i];
-		if (w->f.id != p->p.origin || !w->asked || w->left)
-			continue;
-		if (uidset_has(&w->diff.vanished, p->p.uid))
-			return state_forget(
-			    s->t->pass->state, w->f.id, p->p.uid, e);
-		uidset_add(&w->copied, p->p.uid, p->p.uid);
-		return own_mark(s->t, w, p->p.uid, e);
-	}
-	return 0;
+	for (i = 0; i < t->n; i++)
+		if (t->works[i].f.id == folder)
+			return &t->works[i];
+	return NULL;
+}
+
+/* Whether what has become of a folder is not to be seen in this pass. */
+static bool
+is_hidden(const struct tour *t, int64_t folder)
+{
+	const struct work *w = work_of(t, folder);
+	size_t i;
+
+	if (w != NULL)
+		return w->left;
+	for (i = 0; i < t->n_pairs; i++)
+		if (t->pairs[i].base != NULL && t->pairs[i].base->id == folder)
+			return !tour_chosen(t, &t->pairs[i]);
+	return false;
+}
+
+static bool
+waits(const struct tour *t, const struct push *p)
+{
+	return is_hidden(t, p->p.folder) ||
+	       (p->p.uid != 0 && is_hidden(t, p->p.origin));
+}
+
+/* 1: what was moved is no more where it was; 0; -1. */
+static int
+has_left(const struct tour *t, const struct push *p, struct err *e)
+{
+	const struct work *w = work_of(t, p->p.origin);
+	struct state_msg m;
+	int rv;
+
+	if (w != NULL && w->asked && uidset_has(&w->diff.vanished, p->p.uid))
+		return 1;
+	rv = state_by_uid(t->pass->state, p->p.origin, p->p.uid, &m, e);
+	return rv == -1 ? -1 : rv == 0;
+}
+
+/* What was moved is no more where it was; or it was copied, and is to go. */
+static int
+leave_origin(struct tour *t, const struct push *p, bool left, struct err *e)
+{
+	struct work *w = work_of(t, p->p.origin);
+
+	if (left)
+		return state_forget(t->pass->state, p->p.origin, p->p.uid, e);
+	if (w == NULL)
+		return 0;
+	uidset_add(&w->copied, p->p.uid, p->p.uid);
+	return own_mark(t, w, p->p.uid, e);
 }
 
 static int
-take(struct settling *s, struct push *p, struct newcomer *c, struct err *e)
+take(struct settling *s, struct push *p, struct newcomer *c, bool left,
+    struct err *e)
 {
 	uint32_t uid = c->at->uid;
 
@@ -249,42 +291,72 @@ take(struct settling *s, struct push *p, struct newcomer *c, struct err *e)
 	} else
 		c->used = true;
 	p->settled = true;
-	if (p->p.uid != 0 && leave_origin(s, p, e) == -1)
+	if (p->p.uid != 0 && leave_origin(s->t, p, left, e) == -1)
 		return -1;
 	return put_row(s, p, uid, c->at, e);
+}
+
+/* A move that the server makes in one step was not made when the message is
+ * still where it was; nor can it have gone on from where it was to go. */
+static bool
+may_be(const struct tour *t, const struct push *p, bool anywhere, bool left)
+{
+	return p->p.uid == 0 || left ||
+	       (!anywhere &&
+		   !imap_has(&t->pass->remote->client.imap, IMAP_CAP_MOVE));
 }
 
 /* In the folder it was sent to; then in any. */
 static int
 match(struct settling *s, struct push *p, bool anywhere, struct err *e)
 {
+	int left = 0;
 	size_t i;
 
+	if (p->work == NULL || p->settled || waits(s->t, p))
+		return 0;
+	if (p->p.uid != 0)
+		left = has_left(s->t, p, e);
+	if (left == -1)
+		return -1;
+	if (!may_be(s->t, p, anywhere, left == 1))
+		return 0;
 	for (i = 0; i < s->n_came && !p->settled; i++) {
 		struct newcomer *c = &s->came[i];
 
-		if (p->work == NULL || p->work->left || c->work->left ||
-		    c->used || !c->known || c->at->size != p->p.size ||
+		if (c->work->left || c->used || !c->known ||
+		    c->at->size != p->p.size ||
 		    (c->work != p->work && !anywhere) ||
 		    memcmp(c->digest, p->p.digest, sizeof(c->digest)) != 0)
 			continue;
-		if (take(s, p, c, e) == -1)
+		if (take(s, p, c, left == 1, e) == -1)
 			return -1;
 	}
 	return 0;
 }
 
-/* One whose folder could not be looked at stays until that can be. */
+/* One of a folder that could not be looked at stays until that can be. */
 static int
 end(struct settling *s, struct push *p, struct err *e)
 {
-	size_t i;
-
-	for (i = 0; i < s->t->n; i++)
-		if (s->t->works[i].f.id == p->p.folder && s->t->works[i].left)
-			return 0;
+	if (waits(s->t, p))
+		return 0;
 	return state_push_done(
 	    s->t->pass->state, p->p.folder, span_of(p->name), e);
+}
+
+/* What is gone by the time it is asked for may be one of them, moved on by
+ * another client: the next pass sees where to. */
+static void
+look_again(struct settling *s)
+{
+	size_t i;
+
+	if (s->t->pass->round > 0)
+		return;
+	for (i = 0; i < s->n_came; i++)
+		if (!s->came[i].known)
+			s->came[i].work->left = s->t->pass->again = true;
 }
 
 static int
@@ -315,6 +387,7 @@ tour_pushed(struct tour *t, struct err *e)
 		rv = list_all(&s, e);
 		if (rv == 0)
 			rv = ask_all(&s, e);
+		look_again(&s);
 		if (rv == 0)
 			rv = settle(&s, e);
 	}

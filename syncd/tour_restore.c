@@ -132,6 +132,9 @@ restore_all(struct restoring *r, uint64_t turn, struct err *e)
 		 "older one: nothing counts as deleted in it");
 	if (state_begin(s, e) == -1)
 		return -1;
+	/* What was being sent may be lacking as well. */
+	if (state_push_drop(s, 0, e) == -1)
+		return -1;
 	for (i = 0; i < r->n; i++)
 		if (restore_folder(r, i, e) == -1)
 			return -1;
@@ -183,28 +186,13 @@ tour_restore(struct tour *t, struct err *e)
 	return rv;
 }
 
-/* The files and rows that there are stay: a tree that came back from before has
- * all that this one has. */
-static bool
-stays(const struct item *it)
-{
-	const struct plan *p = &it->p;
-
-	return it->m.base.paired && it->m.base.local && it->m.base.remote &&
-	       it->m.local.there && it->m.remote.there && it->to == NULL &&
-	       !it->named && !p->delete_local && !p->delete_remote &&
-	       !p->expire;
-}
-
+/* Whether all that was agreed of a folder still is: of what a run did that was
+ * killed nothing may be left to do, but its numbers are those of before. */
 static bool
 all_stays(const struct work *w)
 {
-	size_t i;
-
-	for (i = 0; i < w->n; i++)
-		if (!stays(&w->v[i]))
-			return false;
-	return !w->direct;
+	return w->n == 0 && !w->direct && w->pair->base != NULL &&
+	       w->f.uidnext == w->pair->base->uidnext;
 }
 
 int

@@ -231,7 +231,8 @@ watch_run(struct pass *p, struct link *l, struct err *e)
 		rv = session(&w, e);
 		remote_close(&w.remote);
 		state_rollback(p->state);
-	} while (rv == -1 && stay_again(&w.stay, e));
+	} while (
+	    rv == -1 && !state_is_damaged(p->state) && stay_again(&w.stay, e));
 	local_watch_close(&w.local);
 	p->remote = NULL;
 	p->options = options;

@@ -217,6 +217,35 @@ as_somebody() {
 	done
 }
 
+@test "a state with garbage in it, and no Maildir to learn from: the brake" {
+	local state at met=0
+	feed "$U" INBOX 100 300
+	for proto in pop3 imap; do
+		rm -rf "$XDG_STATE_HOME" box
+		fetch_quietly $proto -o 'deliver=mbox box'
+		cp box was
+		state=$(find "$XDG_STATE_HOME" -name '*.db')
+		cp "$state" whole
+		for ((at = 6144; at < $(stat -c %s whole); at += 4096)); do
+			cp whole "$state"
+			head -c 2048 /dev/urandom |
+				dd of="$state" bs=2048 seek=$((at / 2048)) \
+					conv=notrunc status=none
+			run "$FETCHD" -o 'password-command=printf pw' \
+				-o 'deliver=mbox box' "$(url $proto)"
+			[ "$status" -ne 0 ] || continue
+			# At once, or where it is met in the middle of a run.
+			[ "$status" -eq 65 ] || assert_status 75
+			met=$((met + 1))
+			fetch 65 $proto -o 'deliver=mbox box'
+			assert_contains "$stderr" "--allow-refetch"
+			fetch 65 $proto -o 'deliver=mbox box'
+		done
+		cmp was box
+	done
+	[ $met -gt 0 ]
+}
+
 @test "what another client deletes meanwhile is no error" {
 	feed "$U" INBOX 10 1000
 	for proto in pop3 imap; do

@@ -188,6 +188,30 @@ all_are_back() {
 	assert_eq 259 "$(maildir_count md/INBOX)"
 }
 
+@test "a backup with flags that were taken back: nobody wishes them again" {
+	U=u$BATS_TEST_NUMBER
+	rm -rf md "$XDG_STATE_HOME"
+	configure
+	feed "$U" INBOX 3 1000
+	work 0
+	# Another client's mark is shown; of ours one would be a wish.
+	mark_there INBOX 1 '\Deleted'
+	mark_there INBOX 2 '\Seen'
+	work 0
+	cp -a md backup
+	there flags remove -u "$U" '\Deleted' mailbox INBOX uid 1
+	mark_there INBOX 3 '\Flagged'
+	work 0
+	rm -r md
+	cp -a backup md
+	work 0 -v
+	assert_contains "$stderr" "an older one: nothing counts as deleted"
+	same
+	assert_eq 3 "$(maildir_count md/INBOX)"
+	assert_eq 1 "$(find md -name '*:2,*F*' | wc -l)" "flagged"
+	assert_eq 1 "$(find md -name '*:2,*S*' | wc -l)" "seen"
+}
+
 @test "a backup without the file .syncd, put in its place with new dates" {
 	backup
 	rm -r md

@@ -233,9 +233,11 @@ test_orphan(struct seen *s)
 	s = open_state(&origin);
 	is_int(seen_get(s, &k, &st, &since, &e), -1, "rows of no folder");
 	ok(strstr(e.text, "damaged") != NULL, "%s", e.text);
-	seen_close(s);
+	is_int(seen_get(s, &k, &st, &since, &e), -1, "and once more");
+	ok(seen_is_damaged(s), "that is known");
+	is_int(seen_anew(path, s, &e), 0, "one is begun anew");
 	s = open_state(&origin);
-	is_int(origin, SEEN_NEW, "the next run begins anew");
+	is_int(origin, SEEN_DAMAGED, "which the next run knows");
 	is_int(seen_folder(s, "INBOX", &f, &e), 0, "with its folders");
 	seen_close(s);
 }
