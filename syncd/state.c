@@ -49,6 +49,7 @@ static const char *const migrations[] = {
     " digest BLOB NOT NULL, PRIMARY KEY (folder, name)) WITHOUT ROWID;",
     ("ALTER TABLE push ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE push ADD COLUMN uid INTEGER NOT NULL DEFAULT 0;"),
+    "ALTER TABLE folder ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;",
 };
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -57,6 +58,8 @@ enum {
 	Q_TAG,
 	Q_TURN,
 	Q_TURN_SET,
+	Q_TURN_SET_IN,
+	Q_TURN_KEEP,
 	Q_FOLDERS,
 	Q_FOLDER_ADD,
 	Q_FOLDER_NAME,
@@ -88,8 +91,15 @@ enum {
 
 static const char *const sql[Q_N] = {
     [Q_TAG] = "SELECT tag FROM self",
-    [Q_TURN] = "SELECT turn FROM self",
+    /* A folder's row, which is written anyway, saves that of self. */
+    [Q_TURN] = "SELECT max(turn, (SELECT ifnull(max(turn), 0) FROM folder))"
+	       " FROM self",
     [Q_TURN_SET] = "UPDATE self SET turn = ?1",
+    [Q_TURN_SET_IN] = "UPDATE folder SET turn = ?1 WHERE id = ?2",
+    [Q_TURN_KEEP] = "UPDATE self SET turn ="
+		    " (SELECT f.turn FROM folder AS f WHERE f.id = ?1)"
+		    " WHERE turn <"
+		    " (SELECT f.turn FROM folder AS f WHERE f.id = ?1)",
     [Q_FOLDERS] = "SELECT id, remote, local, mailboxid, uidvalidity, uidnext,"
 		  " modseq, messages, cur_mtime, new_mtime, terms, due"
 		  " FROM folder"
@@ -219,10 +229,14 @@ state_turn(struct state *s, uint64_t *turn_r, struct err *e)
 }
 
 int
-state_set_turn(struct state *s, uint64_t turn, struct err *e)
+state_set_turn(struct state *s, uint64_t turn, int64_t folder, struct err *e)
 {
-	query_int(s->q[Q_TURN_SET], 1, (int64_t)turn);
-	return query_run(s->q[Q_TURN_SET], e);
+	struct query *q = s->q[folder != 0 ? Q_TURN_SET_IN : Q_TURN_SET];
+
+	query_int(q, 1, (int64_t)turn);
+	if (folder != 0)
+		query_int(q, 2, folder);
+	return query_run(q, e);
 }
 
 int
@@ -360,6 +374,8 @@ int
 state_folder_drop(struct state *s, int64_t id, struct err *e)
 {
 	if (state_forget_all(s, id, e) == -1 || state_push_drop(s, id, e) == -1)
+		return -1;
+	if (run_on(s->q[Q_TURN_KEEP], id, e) == -1)
 		return -1;
 	return run_on(s->q[Q_FOLDER_DROP], id, e);
 }

@@ -59,7 +59,8 @@ bool state_is_damaged(const struct state *);
 int state_tag(struct state *, uint32_t *tag_r, struct err *);
 /* Rises with what is synced; the tree has it, too.  0: nothing yet. */
 int state_turn(struct state *, uint64_t *turn_r, struct err *);
-int state_set_turn(struct state *, uint64_t turn, struct err *);
+/* In the row of that folder, if its row is written, too; 0: in none. */
+int state_set_turn(struct state *, uint64_t turn, int64_t folder, struct err *);
 
 /* One transaction; what state_commit() has returned for is durable. */
 int state_begin(struct state *, struct err *);

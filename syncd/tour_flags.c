@@ -153,16 +153,25 @@ tell_skipped(struct tour *t, const struct work *w, const struct item *it)
 		    it->uid, (uintmax_t)it->m.remote.size);
 }
 
-/* Rows of all that is done with, but for what is to be deleted yet.  What
- * expires is left out from now on, and its file goes after that. */
-static int
-remember_all(struct tour *t, struct err *e)
+/* Whether something is done yet that must not come before these rows. */
+static bool
+goes_on(const struct tour *t)
 {
-	struct state *s = t->pass->state;
 	size_t i, k;
 
-	if (state_begin(s, e) == -1)
-		return -1;
+	for (i = 0; i < t->n; i++)
+		for (k = 0; k < t->works[i].n; k++)
+			if (is_deletion(&t->works[i].v[k]) ||
+			    t->works[i].v[k].p.expire)
+				return true;
+	return false;
+}
+
+int
+tour_rows(struct tour *t, struct err *e)
+{
+	size_t i, k;
+
 	for (i = 0; i < t->n; i++) {
 		struct work *w = &t->works[i];
 
@@ -179,7 +188,19 @@ remember_all(struct tour *t, struct err *e)
 				t->pass->again = w->again = true;
 		}
 	}
-	return state_commit(s, e);
+	return 0;
+}
+
+/* Where nothing else is to be done, they go with the folders' numbers. */
+static int
+remember_all(struct tour *t, struct err *e)
+{
+	t->owes_rows = !goes_on(t);
+	if (t->owes_rows)
+		return 0;
+	if (state_begin(t->pass->state, e) == -1 || tour_rows(t, e) == -1)
+		return -1;
+	return state_commit(t->pass->state, e);
 }
 
 int

@@ -138,7 +138,7 @@ restore_all(struct restoring *r, uint64_t turn, struct err *e)
 	for (i = 0; i < r->n; i++)
 		if (restore_folder(r, i, e) == -1)
 			return -1;
-	return state_set_turn(s, turn, e);
+	return state_set_turn(s, turn, 0, e);
 }
 
 static int
@@ -201,10 +201,14 @@ tour_turn(struct tour *t, struct err *e)
 	struct pass *p = t->pass;
 	uint64_t turn;
 	bool any = false;
+	int64_t in = 0;
 	size_t i;
 
-	for (i = 0; i < t->n; i++)
+	for (i = 0; i < t->n; i++) {
 		any = any || !all_stays(&t->works[i]);
+		if (!t->works[i].left)
+			in = t->works[i].f.id;
+	}
 	if (state_turn(p->state, &turn, e) == -1)
 		return -1;
 	if (!any && turn != 0)
@@ -212,5 +216,5 @@ tour_turn(struct tour *t, struct err *e)
 	/* In this order: a tree that is one ahead is known, too. */
 	if (local_turn_set(p->sync, t->tag, turn + 1, e) == -1)
 		return -1;
-	return state_set_turn(p->state, turn + 1, e);
+	return state_set_turn(p->state, turn + 1, in, e);
 }

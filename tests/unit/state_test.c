@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "tap.h"
 
 static struct err e;
@@ -340,6 +341,29 @@ test_pushes(struct state **s)
 	    "the other is left");
 }
 
+static void
+test_turn(struct state *s)
+{
+	struct state_folder f = {.remote = mem_strdup("turning"),
+	    .local = mem_strdup("turning"),
+	    .mailboxid = mem_strdup("")};
+	uint64_t turn;
+
+	quiet(state_folder_put(s, &f, &e) == 0, "a folder");
+	state_set_turn(s, 5, 0, &e);
+	is_int(state_set_turn(s, 7, f.id, &e), 0, "the turn, in its row");
+	state_turn(s, &turn, &e);
+	is_int((long long)turn, 7, "the highest counts");
+	quiet(state_folder_put(s, &f, &e) == 0 &&
+		  state_folder_drop(s, f.id, &e) == 0,
+	    "it goes");
+	state_turn(s, &turn, &e);
+	is_int((long long)turn, 7, "and the turn stays");
+	free(f.remote);
+	free(f.local);
+	free(f.mailboxid);
+}
+
 int
 main(void)
 {
@@ -364,6 +388,7 @@ main(void)
 	test_placing(&s);
 	test_pushes(&s);
 	test_crash(&s);
+	test_turn(s);
 	test_drop(s);
 	state_close(s);
 	unlink(path);
