@@ -388,8 +388,8 @@ main(void)
 	test_placing(&s);
 	test_pushes(&s);
 	test_crash(&s);
-	test_turn(s);
 	test_drop(s);
+	test_turn(s);
 	state_close(s);
 	unlink(path);
 	snprintf(command, sizeof(command), "%s/state-wal", dir);
