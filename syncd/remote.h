@@ -263,7 +263,9 @@ struct remote_delete {
 
 	/* results */
 	bool marked;
-	struct err *error; /* owned; NULL: done */
+	bool told;              /* `vanished` has all that is gone (QRESYNC) */
+	struct uidset vanished; /* owned */
+	struct err *error;      /* owned; NULL: done */
 };
 int remote_delete(
     struct remote *, struct remote_delete *, size_t n, struct err *);

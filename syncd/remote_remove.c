@@ -201,6 +201,8 @@ take_leave(struct remote *r, struct change *c, const struct imap_ev *ev)
 		take_copyuid(l->move, ev);
 	if (ev->kind == IMAP_EV_SEARCH)
 		uidset_union(&c->found, ev->uids);
+	if (l->delete != NULL && ev->kind == IMAP_EV_VANISHED && !ev->earlier)
+		uidset_union(&l->delete->vanished, ev->uids);
 	return ev->kind == IMAP_EV_DONE && take_done(r, c, ev);
 }
 
@@ -309,12 +311,16 @@ remote_delete(
 
 	for (i = 0; i < n; i++) {
 		v[i].marked = false;
+		uidset_init(&v[i].vanished);
 		leaves[i] = (struct leave){.delete = &v[i],
 		    .to = keeps_all(r, v[i].folder) ? r->trash : NULL};
 	}
 	rv = run(r, leaves, n, e);
 	for (i = 0; i < n; i++)
 		v[i].error = leaves[i].error;
+	for (i = 0; i < n; i++)
+		v[i].told = rv == 0 && r->qresync && leaves[i].to == NULL &&
+		            !v[i].marked && v[i].error == NULL;
 	free(leaves);
 	return rv;
 }
@@ -322,6 +328,7 @@ remote_delete(
 void
 remote_delete_clear(struct remote_delete *d)
 {
+	uidset_clear(&d->vanished);
 	free(d->error);
 	d->error = NULL;
 }

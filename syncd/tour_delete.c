@@ -85,6 +85,28 @@ trash_on_server(struct tour *t, struct work **works, const struct uidset *sets,
 	return rv;
 }
 
+/*
+ * What the server says to have expunged, and does not say to be gone, may be
+ * there still (seen of Dovecot, with others at work in the folder): so it keeps
+ * its row, for the next look to tell.
+ */
+static void
+keep_rows(struct tour *t, struct work *w, const struct uidset *uids,
+    const struct uidset *vanished)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		struct item *it = &w->v[i];
+
+		if (!to_delete(w, it) || !uidset_has(uids, it->uid) ||
+		    uidset_has(vanished, it->uid))
+			continue;
+		it->settled = w->again = true;
+		t->pass->again = t->pass->again || t->pass->round == 0;
+	}
+}
+
 static int
 expunge_on_server(struct tour *t, struct work **works,
     const struct uidset *sets, size_t n, struct err *e)
@@ -102,6 +124,8 @@ expunge_on_server(struct tour *t, struct work **works,
 	for (i = 0; i < n; i++) {
 		if (rv == 0)
 			count_deleted(t, works[i], &sets[i], d[i].error);
+		if (rv == 0 && d[i].told)
+			keep_rows(t, works[i], &sets[i], &d[i].vanished);
 		remote_delete_clear(&d[i]);
 	}
 	free(d);
