@@ -143,10 +143,18 @@ announce_move(struct tour *t, struct work *w, struct item *it, struct err *e)
 	    .uid = it->uid,
 	    .flags = to->p.after.flags,
 	    .size = it->size};
-	int rv = it->m.base.placeholder ? 0 : tour_identify(it->to, to, e);
+	int rv;
 
+	if (it->m.base.placeholder)
+		return 0;
+	rv = tour_identify(it->to, to, e);
+	/* Gone on meanwhile: the next pass sees where to. */
+	if (rv == 0)
+		it->settled = w->again = it->to->again = t->pass->again = true;
 	if (rv != 1)
 		return rv;
+	if (p.size == 0)
+		p.size = to->size;
 	p.name = local_file_unique(&it->to->list, to->file);
 	memcpy(p.digest, to->digest, sizeof(p.digest));
 	return state_push_put(t->pass->state, &p, e);
