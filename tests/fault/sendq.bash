@@ -275,7 +275,7 @@ read_log() {
 		LOG+=("${words[2]} ${words[3]} ${words[4]} ${words[5]}")
 	done <root/state/log
 	[ ${#LOG[@]} -eq 0 ] ||
-		mapfile -t LOG < <(printf '%s\n' "${LOG[@]}" | sort)
+		mapfile -t LOG <<<"$(printf '%s\n' "${LOG[@]}" | sort)"
 }
 
 # N...: the log has a line for each recipient of these.
@@ -294,7 +294,7 @@ check_log() {
 	done
 	read_log
 	[ ${#want[@]} -eq 0 ] ||
-		mapfile -t want < <(printf '%s\n' "${want[@]}" | sort)
+		mapfile -t want <<<"$(printf '%s\n' "${want[@]}" | sort)"
 	[ "${LOG[*]-}" = "${want[*]-}" ] && return
 	WHY="log: ${LOG[*]@Q}"
 	return 1
