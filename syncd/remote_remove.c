@@ -201,7 +201,7 @@ take_leave(struct remote *r, struct change *c, const struct imap_ev *ev)
 		take_copyuid(l->move, ev);
 	if (ev->kind == IMAP_EV_SEARCH)
 		uidset_union(&c->found, ev->uids);
-	if (l->delete != NULL && ev->kind == IMAP_EV_VANISHED && !ev->earlier)
+	if (l->move == NULL && ev->kind == IMAP_EV_VANISHED && !ev->earlier)
 		uidset_union(&l->delete->vanished, ev->uids);
 	return ev->kind == IMAP_EV_DONE && take_done(r, c, ev);
 }
