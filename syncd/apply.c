@@ -307,7 +307,7 @@ remember(struct tour *t, struct err *e)
 	leave_unmoved(t);
 	if (state_begin(s, e) == -1)
 		return -1;
-	if (t->owes_rows && tour_rows(t, e) == -1)
+	if (t->owes_rows && tour_remember_all(t, e) == -1)
 		return -1;
 	for (i = 0; i < t->n; i++) {
 		if (t->works[i].left)

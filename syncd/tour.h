@@ -78,7 +78,7 @@ struct tour {
 	size_t n;
 	uint32_t tag;   /* of our files */
 	int64_t now;    /* seconds */
-	bool owes_rows; /* tour_rows() is to be in the last transaction */
+	bool owes_rows; /* the last transaction is to have them, too */
 };
 
 /* Logs what is wrong, once, however many passes meet it; counts for the exit
@@ -211,7 +211,7 @@ int tour_flags(struct tour *, struct err *);
 /* Within a transaction: the rows of all that is done with, but for what is to be
  * deleted yet.  What expires is left out from now on, and its file goes after
  * that. */
-int tour_rows(struct tour *, struct err *);
+int tour_remember_all(struct tour *, struct err *);
 int tour_copies(struct tour *, struct err *); /* what tour_copied() has told */
 int tour_moves(struct tour *, struct err *);
 int tour_deletions(struct tour *, struct err *);

@@ -168,7 +168,7 @@ goes_on(const struct tour *t)
 }
 
 int
-tour_rows(struct tour *t, struct err *e)
+tour_remember_all(struct tour *t, struct err *e)
 {
 	size_t i, k;
 
@@ -193,12 +193,13 @@ tour_rows(struct tour *t, struct err *e)
 
 /* Where nothing else is to be done, they go with the folders' numbers. */
 static int
-remember_all(struct tour *t, struct err *e)
+remember_or_owe(struct tour *t, struct err *e)
 {
 	t->owes_rows = !goes_on(t);
 	if (t->owes_rows)
 		return 0;
-	if (state_begin(t->pass->state, e) == -1 || tour_rows(t, e) == -1)
+	if (state_begin(t->pass->state, e) == -1 ||
+	    tour_remember_all(t, e) == -1)
 		return -1;
 	return state_commit(t->pass->state, e);
 }
@@ -242,5 +243,5 @@ tour_flags(struct tour *t, struct err *e)
 	for (i = 0; i < c.n; i++)
 		uidset_clear(&c.v[i].uids);
 	free(c.v);
-	return rv == 0 ? remember_all(t, e) : -1;
+	return rv == 0 ? remember_or_owe(t, e) : -1;
 }
