@@ -202,9 +202,7 @@ as_somebody() {
 		# In the second half of each page but the schema's.
 		for ((at = 6144; at < $(stat -c %s whole); at += 4096)); do
 			cp whole "$state"
-			head -c 2048 /dev/urandom |
-				dd of="$state" bs=2048 seek=$((at / 2048)) \
-					conv=notrunc status=none
+			spoil "$state" "$at"
 			run "$FETCHD" -o 'password-command=printf pw' \
 				"$(url $proto)" in
 			[ "$status" -eq 0 ] || {
@@ -228,9 +226,7 @@ as_somebody() {
 		cp "$state" whole
 		for ((at = 6144; at < $(stat -c %s whole); at += 4096)); do
 			cp whole "$state"
-			head -c 2048 /dev/urandom |
-				dd of="$state" bs=2048 seek=$((at / 2048)) \
-					conv=notrunc status=none
+			spoil "$state" "$at"
 			run "$FETCHD" -o 'password-command=printf pw' \
 				-o 'deliver=mbox box' "$(url $proto)"
 			[ "$status" -ne 0 ] || continue

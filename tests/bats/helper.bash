@@ -131,6 +131,12 @@ fail() {
 	return 1
 }
 
+# FILE AT: garbage for the half of a page of a database, from that byte on.
+spoil() {
+	head -c 2048 /dev/urandom |
+		dd of="$1" bs=2048 seek=$(($2 / 2048)) conv=notrunc status=none
+}
+
 # WANT GOT [WHAT]
 assert_eq() {
 	[ "$1" = "$2" ] || fail "${3:+$3: }want <$1>, got <$2>"

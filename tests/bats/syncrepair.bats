@@ -108,9 +108,7 @@ repaired() {
 	for ((at = 6144; at < size; at += size / 8 / 4096 * 4096)); do
 		cp -a "$BATS_FILE_TMPDIR/state.all/." "$XDG_STATE_HOME"
 		mark_traffic
-		head -c 2048 /dev/urandom |
-			dd of="$STATE" bs=2048 seek=$((at / 2048)) \
-				conv=notrunc status=none
+		spoil "$STATE" "$at"
 		touch md/INBOX/new
 		work 0
 		repaired
