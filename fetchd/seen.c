@@ -174,15 +174,6 @@ run1(struct query *q, int64_t value, struct err *e)
 	return query_run(q, e);
 }
 
-/* What every state has. */
-static int
-read_self(struct seen *s, struct err *e)
-{
-	int rv = query_step(s->q[Q_SELF], e);
-
-	return rv == 1 ? 0 : rv == 0 ? store_distrust(s->store, e) : -1;
-}
-
 static int
 read_origin(struct seen *s, enum store_found found, enum seen_origin *origin_r,
     struct err *e)
@@ -190,7 +181,7 @@ read_origin(struct seen *s, enum store_found found, enum seen_origin *origin_r,
 	if (found == STORE_DAMAGED &&
 	    run1(s->q[Q_ORIGIN], SEEN_DAMAGED, e) == -1)
 		return -1;
-	if (read_self(s, e) == -1)
+	if (query_only(s->q[Q_SELF], e) == -1)
 		return -1;
 	*origin_r = (enum seen_origin)query_get_int(s->q[Q_SELF], 1);
 	query_reset(s->q[Q_SELF]);
@@ -312,7 +303,7 @@ conclude(struct seen *s, int rv, struct err *e)
 int
 seen_tag(struct seen *s, uint32_t *tag_r, struct err *e)
 {
-	if (read_self(s, e) == -1)
+	if (query_only(s->q[Q_SELF], e) == -1)
 		return -1;
 	*tag_r = (uint32_t)query_get_int(s->q[Q_SELF], 0);
 	query_reset(s->q[Q_SELF]);

@@ -199,19 +199,10 @@ state_is_damaged(const struct state *s)
 	return store_is_damaged(s->store);
 }
 
-/* What every state has. */
-static int
-read_self(struct state *s, struct query *q, struct err *e)
-{
-	int rv = query_step(q, e);
-
-	return rv == 1 ? 0 : rv == 0 ? store_distrust(s->store, e) : -1;
-}
-
 int
 state_tag(struct state *s, uint32_t *tag_r, struct err *e)
 {
-	if (read_self(s, s->q[Q_TAG], e) == -1)
+	if (query_only(s->q[Q_TAG], e) == -1)
 		return -1;
 	*tag_r = (uint32_t)query_get_int(s->q[Q_TAG], 0);
 	query_reset(s->q[Q_TAG]);
@@ -221,7 +212,7 @@ state_tag(struct state *s, uint32_t *tag_r, struct err *e)
 int
 state_turn(struct state *s, uint64_t *turn_r, struct err *e)
 {
-	if (read_self(s, s->q[Q_TURN], e) == -1)
+	if (query_only(s->q[Q_TURN], e) == -1)
 		return -1;
 	*turn_r = (uint64_t)query_get_int(s->q[Q_TURN], 0);
 	query_reset(s->q[Q_TURN]);

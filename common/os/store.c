@@ -464,6 +464,14 @@ query_run(struct query *q, struct err *e)
 	return rc;
 }
 
+int
+query_only(struct query *q, struct err *e)
+{
+	int rv = query_step(q, e);
+
+	return rv == 1 ? 0 : rv == 0 ? store_distrust(q->store, e) : -1;
+}
+
 int64_t
 query_get_int(struct query *q, int column)
 {

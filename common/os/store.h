@@ -84,6 +84,9 @@ void query_blob(struct query *, int at, struct span); /* copied */
  */
 int query_step(struct query *, struct err *);
 int query_run(struct query *, struct err *); /* step until done: 0 or -1 */
+/* 0: the row that every such file has, to be read and then reset; -1, also when
+ * it is not there: damage, as in store_distrust(). */
+int query_only(struct query *, struct err *);
 void query_reset(struct query *);
 
 /* Columns of the current row, from 0; text (of a blob: its bytes) is borrowed
