@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "base/header.h"
 #include "base/mem.h"
@@ -487,6 +486,7 @@ static int
 recognise(struct visit *v, bool brake, uint64_t rows, struct err *e)
 {
 	size_t known;
+	char *name;
 	int rv;
 
 	if (v->n == 0)
@@ -501,13 +501,11 @@ recognise(struct visit *v, bool brake, uint64_t rows, struct err *e)
 		rv = seen_commit(v->run->seen, e);
 	else
 		seen_rollback(v->run->seen);
-	if (rv == 0 && brake && known == 0)
-		return err_code(e, ERR_CONFIG, EX_DATAERR,
-		    "folder %s: none "
-		    "of the %" PRIu64 " messages fetched before is recognised "
-		    "among the %zu now on the server; not fetching them all "
-		    "again.  If they are new, run: fetchd --allow-refetch %s",
-		    v->c->name, rows, v->n, v->run->fetch->name);
+	if (rv != 0 || !brake || known > 0)
+		return rv;
+	name = mem_printf("folder %s", v->c->name);
+	rv = run_refuse(v->run, name, rows, v->n, e);
+	free(name);
 	return rv;
 }
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "base/mem.h"
 #include "os/log.h"
@@ -260,17 +259,6 @@ plan_by_row(struct drop *s, struct item *it, struct err *e)
 	return doubt == -1 ? -1 : 0;
 }
 
-static int
-refuse_refetch(struct drop *s, uint64_t rows, struct err *e)
-{
-	return err_code(e, ERR_CONFIG, EX_DATAERR,
-	    "%s: none of the %" PRIu64
-	    " messages fetched before is recognised among the %zu now on the "
-	    "server; not fetching them all again.  If they are new, run: "
-	    "fetchd --allow-refetch %s",
-	    s->link->peer, rows, s->n, s->run->fetch->name);
-}
-
 /*
  * The headers of what is to be checked: TOP n 0, pipelined, digested here.  A
  * known one gets its row's new key.  *known_r: how many were.
@@ -380,7 +368,7 @@ recognise(struct drop *s, bool brake, uint64_t rows, struct err *e)
 	else
 		seen_rollback(s->run->seen);
 	if (rv == 0 && brake && known == 0)
-		return refuse_refetch(s, rows, e);
+		return run_refuse(s->run, s->link->peer, rows, s->n, e);
 	return rv;
 }
 

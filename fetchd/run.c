@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sysexits.h>
 
 #include "os/clock.h"
 #include "os/log.h"
@@ -58,6 +59,27 @@ bool
 run_is_due(const struct run *r, enum seen_status status, int64_t since)
 {
 	return status == SEEN_FETCHED && since <= run_due(r);
+}
+
+int
+run_refuse(const struct run *r, const char *mailbox, uint64_t rows, size_t n,
+    struct err *e)
+{
+	const char *name = r->fetch->name;
+
+	if (rows == 0)
+		return err_code(e, ERR_CONFIG, EX_DATAERR,
+		    "%s: the state was damaged, and which of the %zu messages "
+		    "now on the server were fetched before is not known; not "
+		    "fetching them all again.  To fetch them, run: "
+		    "fetchd --allow-refetch %s",
+		    mailbox, n, name);
+	return err_code(e, ERR_CONFIG, EX_DATAERR,
+	    "%s: none of the %" PRIu64
+	    " messages fetched before is recognised among the %zu now on the "
+	    "server; not fetching them all again.  If they are new, run: "
+	    "fetchd --allow-refetch %s",
+	    mailbox, rows, n, name);
 }
 
 int

@@ -45,6 +45,11 @@ bool run_is_due(const struct run *, enum seen_status, int64_t since);
 /* What was fetched at or before this time (in seconds) is due; -1: nothing. */
 int64_t run_due(const struct run *);
 
+/* The brake: of n messages now in a mailbox (its name for errors) none is
+ * recognised among those fetched before, of which rows are known.  -1. */
+int run_refuse(const struct run *, const char *mailbox, uint64_t rows, size_t n,
+    struct err *);
+
 /* A first pass is complete: from here on the state alone tells what is
  * known. */
 int run_begun(struct run *, struct err *);

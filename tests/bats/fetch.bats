@@ -235,6 +235,7 @@ as_somebody() {
 			met=$((met + 1))
 			fetch 65 $proto -o 'deliver=mbox box'
 			assert_contains "$stderr" "--allow-refetch"
+			assert_contains "$stderr" "the state was damaged, and which of"
 			fetch 65 $proto -o 'deliver=mbox box'
 		done
 		cmp was box
