@@ -82,6 +82,7 @@ enum {
 	Q_PUSH_DONE,
 	Q_PUSHES,
 	Q_PUSH_DROP,
+	Q_PUSH_DROP_LOST,
 	Q_PUSH_GROUND,
 	Q_N
 };
@@ -149,7 +150,10 @@ static const char *const sql[Q_N] = {
     [Q_PUSHES] = "SELECT folder, name, flags, size, digest, origin, uid"
 		 " FROM push"
 		 " ORDER BY folder, name",
-    [Q_PUSH_DROP] = "DELETE FROM push WHERE folder = ?1 OR ?1 = 0",
+    [Q_PUSH_DROP] = "DELETE FROM push WHERE folder = ?1",
+    [Q_PUSH_DROP_LOST] = "DELETE FROM push WHERE NOT EXISTS (SELECT 1"
+			 " FROM msg AS m WHERE m.folder = push.origin"
+			 " AND m.uid = push.uid)",
     [Q_PUSH_GROUND] = "UPDATE push SET origin = 0, uid = 0"
 		      " WHERE origin = ?1",
 };
@@ -657,6 +661,12 @@ int
 state_push_drop(struct state *s, int64_t folder, struct err *e)
 {
 	return run_on(s->q[Q_PUSH_DROP], folder, e);
+}
+
+int
+state_push_drop_lost(struct state *s, struct err *e)
+{
+	return query_run(s->q[Q_PUSH_DROP_LOST], e);
 }
 
 int

@@ -131,8 +131,10 @@ struct state_push {
 int state_push_put(struct state *, const struct state_push *, struct err *);
 int state_push_done(
     struct state *, int64_t folder, struct span name, struct err *);
-/* All that go to that folder; 0: to any. */
+/* All that go to that folder. */
 int state_push_drop(struct state *, int64_t folder, struct err *);
+/* All that are not remembered where they came from; what is sent is nowhere. */
+int state_push_drop_lost(struct state *, struct err *);
 /* One after the other, until 0; nothing else meanwhile. */
 int state_push_next(struct state *, struct state_push *, struct err *);
 

@@ -118,6 +118,18 @@ struct item *tour_new(struct work *, uint32_t uid);
 /* What of the folder is asked of the server by UID is of this UIDVALIDITY. */
 uint32_t tour_validity(const struct work *);
 
+/* The folder with that id in the state, if it has changed: borrowed, or NULL. */
+struct work *tour_work_of(const struct tour *, int64_t folder);
+
+/* Whether what has become of a folder is not to be seen in this pass; and all of
+ * those, by their ids. */
+bool tour_is_hidden(const struct tour *, int64_t folder);
+struct tour_hidden {
+	int64_t *v; /* the caller's */
+	size_t n;
+};
+struct tour_hidden tour_hidden(const struct tour *);
+
 /* (tour_rows.c) The row of an item, as it is to be remembered; name is
  * borrowed. */
 struct state_msg tour_row(
@@ -129,6 +141,22 @@ int tour_row_of(struct tour *, const struct work *, const struct item *,
 /* Writes that row, or forgets it. */
 int tour_remember(
     struct tour *, struct work *, const struct item *, struct err *);
+
+/*
+ * Writes down that the item's file goes to the server: 1; 0: the file is gone;
+ * -1.  p has the flags, and for a move its origin, UID and, if it is known, size;
+ * the rest is filled in.
+ */
+int tour_announce(struct tour *, struct work *, struct item *,
+    struct state_push *p, struct err *);
+
+/*
+ * A file and a message were found to be the same, and the file has a row in a
+ * folder that this pass does not see: what that row says of it is over when the
+ * message has left there, too.  Until that is seen it counts as a move of ours.
+ */
+int tour_note_origins(struct tour *, struct work *, struct item *,
+    const struct tour_hidden *, struct err *);
 
 /*
  * Goes with the first rows of a folder, in their transaction: the UIDVALIDITY

@@ -167,28 +167,37 @@ goes_on(const struct tour *t)
 	return false;
 }
 
+static int
+remember_one(struct tour *t, struct work *w, struct item *it,
+    const struct tour_hidden *h, struct err *e)
+{
+	if (it->settled || is_deletion(it) || it->uid == 0 || it->p.pull ||
+	    !it->p.remember)
+		return 0;
+	tell_skipped(t, w, it);
+	if (tour_remember(t, w, it, e) == -1 ||
+	    tour_note_origins(t, w, it, h, e) == -1)
+		return -1;
+	if (it->p.again)
+		t->pass->again = w->again = true;
+	return 0;
+}
+
 int
 tour_remember_all(struct tour *t, struct err *e)
 {
+	struct tour_hidden h = tour_hidden(t);
 	size_t i, k;
+	int rv = 0;
 
 	for (i = 0; i < t->n; i++) {
 		struct work *w = &t->works[i];
 
-		for (k = 0; !w->left && k < w->n; k++) {
-			struct item *it = &w->v[k];
-
-			if (it->settled || is_deletion(it) || it->uid == 0 ||
-			    it->p.pull || !it->p.remember)
-				continue;
-			tell_skipped(t, w, it);
-			if (tour_remember(t, w, it, e) == -1)
-				return -1;
-			if (it->p.again)
-				t->pass->again = w->again = true;
-		}
+		for (k = 0; rv == 0 && !w->left && k < w->n; k++)
+			rv = remember_one(t, w, &w->v[k], &h, e);
 	}
-	return 0;
+	free(h.v);
+	return rv;
 }
 
 /* Where nothing else is to be done, they go with the folders' numbers. */

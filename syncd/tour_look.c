@@ -31,6 +31,43 @@ tour_chosen(const struct tour *t, const struct folders_pair *p)
 	return !any || found;
 }
 
+struct work *
+tour_work_of(const struct tour *t, int64_t folder)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->works[i].f.id == folder)
+			return &t->works[i];
+	return NULL;
+}
+
+bool
+tour_is_hidden(const struct tour *t, int64_t folder)
+{
+	const struct work *w = tour_work_of(t, folder);
+	size_t i;
+
+	if (w != NULL)
+		return w->left;
+	for (i = 0; i < t->n_pairs; i++)
+		if (t->pairs[i].base != NULL && t->pairs[i].base->id == folder)
+			return !tour_chosen(t, &t->pairs[i]);
+	return false;
+}
+
+struct tour_hidden
+tour_hidden(const struct tour *t)
+{
+	struct tour_hidden h = {mem_array(t->n_bases + 1, sizeof(*h.v)), 0};
+	size_t i;
+
+	for (i = 0; i < t->n_bases; i++)
+		if (tour_is_hidden(t, t->bases[i].id))
+			h.v[h.n++] = t->bases[i].id;
+	return h;
+}
+
 static int
 root_lost(const struct tour *t, struct err *e)
 {

@@ -4,7 +4,6 @@
  */
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "tour.h"
@@ -138,8 +137,7 @@ static int
 announce_move(struct tour *t, struct work *w, struct item *it, struct err *e)
 {
 	struct item *to = &it->to->v[it->to_item];
-	struct state_push p = {.folder = it->to->f.id,
-	    .origin = w->f.id,
+	struct state_push p = {.origin = w->f.id,
 	    .uid = it->uid,
 	    .flags = to->p.after.flags,
 	    .size = it->size};
@@ -147,17 +145,11 @@ announce_move(struct tour *t, struct work *w, struct item *it, struct err *e)
 
 	if (it->m.base.placeholder)
 		return 0;
-	rv = tour_identify(it->to, to, e);
+	rv = tour_announce(t, it->to, to, &p, e);
 	/* Gone on meanwhile: the next pass sees where to. */
 	if (rv == 0)
 		it->settled = w->again = it->to->again = t->pass->again = true;
-	if (rv != 1)
-		return rv;
-	if (p.size == 0)
-		p.size = to->size;
-	p.name = local_file_unique(&it->to->list, to->file);
-	memcpy(p.digest, to->digest, sizeof(p.digest));
-	return state_push_put(t->pass->state, &p, e);
+	return rv == -1 ? -1 : 0;
 }
 
 /* After a crash it would look as if another client had moved them, and where a

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "os/log.h"
@@ -52,16 +51,10 @@ commit(struct pushing *p, struct err *e)
 static int
 announce_one(struct pushing *p, struct work *w, struct item *it, struct err *e)
 {
-	struct state_push s = {.folder = w->f.id,
-	    .name = local_file_unique(&w->list, it->file),
-	    .flags = it->p.remote_flags};
-	int rv = tour_identify(w, it, e);
+	struct state_push s = {.flags = it->p.remote_flags};
 
-	if (rv != 1)
-		return rv; /* gone: it will not be sent either */
-	s.size = it->size;
-	memcpy(s.digest, it->digest, sizeof(s.digest));
-	return state_push_put(p->t->pass->state, &s, e);
+	/* One that is gone will not be sent either. */
+	return tour_announce(p->t, w, it, &s, e) == -1 ? -1 : 0;
 }
 
 /* What is to be sent next is written down before. */

@@ -215,44 +215,24 @@ own_mark(struct tour *t, const struct work *w, uint32_t uid, struct err *e)
 	return state_put(t->pass->state, &m, e);
 }
 
-static struct work *
-work_of(const struct tour *t, int64_t folder)
+/* 1: whether it was moved, and where to, is not to be seen in this pass; 0; -1. */
+static int
+waits(const struct tour *t, const struct push *p, struct err *e)
 {
-	size_t i;
+	struct state_msg m;
 
-	for (i = 0; i < t->n; i++)
-		if (t->works[i].f.id == folder)
-			return &t->works[i];
-	return NULL;
-}
-
-/* Whether what has become of a folder is not to be seen in this pass. */
-static bool
-is_hidden(const struct tour *t, int64_t folder)
-{
-	const struct work *w = work_of(t, folder);
-	size_t i;
-
-	if (w != NULL)
-		return w->left;
-	for (i = 0; i < t->n_pairs; i++)
-		if (t->pairs[i].base != NULL && t->pairs[i].base->id == folder)
-			return !tour_chosen(t, &t->pairs[i]);
-	return false;
-}
-
-static bool
-waits(const struct tour *t, const struct push *p)
-{
-	return is_hidden(t, p->p.folder) ||
-	       (p->p.uid != 0 && is_hidden(t, p->p.origin));
+	if (tour_is_hidden(t, p->p.folder))
+		return 1;
+	if (p->p.uid == 0 || !tour_is_hidden(t, p->p.origin))
+		return 0;
+	return state_by_uid(t->pass->state, p->p.origin, p->p.uid, &m, e);
 }
 
 /* 1: what was moved is no more where it was; 0; -1. */
 static int
 has_left(const struct tour *t, const struct push *p, struct err *e)
 {
-	const struct work *w = work_of(t, p->p.origin);
+	const struct work *w = tour_work_of(t, p->p.origin);
 	struct state_msg m;
 	int rv;
 
@@ -266,7 +246,7 @@ has_left(const struct tour *t, const struct push *p, struct err *e)
 static int
 leave_origin(struct tour *t, const struct push *p, bool left, struct err *e)
 {
-	struct work *w = work_of(t, p->p.origin);
+	struct work *w = tour_work_of(t, p->p.origin);
 
 	if (left)
 		return state_forget(t->pass->state, p->p.origin, p->p.uid, e);
@@ -310,11 +290,14 @@ may_be(const struct tour *t, const struct push *p, bool anywhere, bool left)
 static int
 match(struct settling *s, struct push *p, bool anywhere, struct err *e)
 {
-	int left = 0;
+	int rv, left = 0;
 	size_t i;
 
-	if (p->work == NULL || p->settled || waits(s->t, p))
+	if (p->work == NULL || p->settled)
 		return 0;
+	rv = waits(s->t, p, e);
+	if (rv != 0)
+		return rv == 1 ? 0 : -1;
 	if (p->p.uid != 0)
 		left = has_left(s->t, p, e);
 	if (left == -1)
@@ -335,14 +318,39 @@ match(struct settling *s, struct push *p, bool anywhere, struct err *e)
 	return 0;
 }
 
+/* Where it was is seen, and where it went is not: if it went, what is there under
+ * its name now is something new. */
+static int
+end_origin(struct tour *t, struct push *p, struct err *e)
+{
+	struct work *w = tour_work_of(t, p->p.origin);
+	int left = has_left(t, p, e);
+
+	if (left == 0 && w != NULL)
+		return own_mark(t, w, p->p.uid, e);
+	if (left != 1)
+		return left;
+	if (leave_origin(t, p, true, e) == -1)
+		return -1;
+	p->p.origin = 0;
+	p->p.uid = 0;
+	return state_push_put(t->pass->state, &p->p, e);
+}
+
 /* One of a folder that could not be looked at stays until that can be. */
 static int
 end(struct settling *s, struct push *p, struct err *e)
 {
-	if (waits(s->t, p))
+	int rv = waits(s->t, p, e);
+
+	if (rv == -1)
+		return -1;
+	if (rv == 0)
+		return state_push_done(
+		    s->t->pass->state, p->p.folder, span_of(p->name), e);
+	if (p->p.uid == 0 || tour_is_hidden(s->t, p->p.origin))
 		return 0;
-	return state_push_done(
-	    s->t->pass->state, p->p.folder, span_of(p->name), e);
+	return end_origin(s->t, p, e);
 }
 
 /* What is gone by the time it is asked for may be one of them, moved on by

@@ -132,12 +132,12 @@ restore_all(struct restoring *r, uint64_t turn, struct err *e)
 		 "older one: nothing counts as deleted in it");
 	if (state_begin(s, e) == -1)
 		return -1;
-	/* What was being sent may be lacking as well. */
-	if (state_push_drop(s, 0, e) == -1)
-		return -1;
 	for (i = 0; i < r->n; i++)
 		if (restore_folder(r, i, e) == -1)
 			return -1;
+	/* What was being sent may be lacking as well. */
+	if (state_push_drop_lost(s, e) == -1)
+		return -1;
 	return state_set_turn(s, turn, 0, e);
 }
 

@@ -1,5 +1,5 @@
 /*
- * What is remembered of a message: its row.
+ * What is remembered of a message: its row; and what of it is on its way.
  */
 
 #include <string.h>
@@ -58,6 +58,52 @@ tour_row_of(struct tour *t, const struct work *w, const struct item *it,
 	if (rv == -1)
 		return -1;
 	*m = tour_row(w, it, rv == 1 ? old.name : span_of(""));
+	return 0;
+}
+
+int
+tour_announce(struct tour *t, struct work *w, struct item *it,
+    struct state_push *p, struct err *e)
+{
+	int rv = tour_identify(w, it, e);
+
+	if (rv != 1)
+		return rv;
+	p->folder = w->f.id;
+	p->name = local_file_unique(&w->list, it->file);
+	if (p->size == 0)
+		p->size = it->size;
+	memcpy(p->digest, it->digest, sizeof(p->digest));
+	return state_push_put(t->pass->state, p, e) == 0 ? 1 : -1;
+}
+
+static int
+note_origin(struct tour *t, struct work *w, struct item *it, int64_t origin,
+    struct err *e)
+{
+	struct state_push p = {.origin = origin, .flags = it->p.after.flags};
+	struct state_msg m;
+	int rv = state_by_name(t->pass->state, origin,
+	    local_file_unique(&w->list, it->file), &m, e);
+
+	if (rv != 1)
+		return rv;
+	p.uid = m.uid;
+	return tour_announce(t, w, it, &p, e) == -1 ? -1 : 0;
+}
+
+int
+tour_note_origins(struct tour *t, struct work *w, struct item *it,
+    const struct tour_hidden *h, struct err *e)
+{
+	size_t i;
+
+	if (it->m.base.paired || !it->has_digest || it->file == NO_FILE)
+		return 0;
+	for (i = 0; i < h->n; i++)
+		if (h->v[i] != w->f.id &&
+		    note_origin(t, w, it, h->v[i], e) == -1)
+			return -1;
 	return 0;
 }
 

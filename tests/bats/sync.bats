@@ -172,6 +172,32 @@ setup_file() {
 	assert_eq 2 "$(count_there Archive)"
 }
 
+# Of its two rows one is of where it is no more.
+@test "moved on both sides, seen in one folder, and moved back: nothing is lost" {
+	local f first second
+	for first in A INBOX; do
+		rm -rf md "$XDG_STATE_HOME"
+		U=u$BATS_TEST_NUMBER${first,,}
+		configure
+		feed "$U" INBOX 3 400
+		feed "$U" A 1 400
+		work 0
+		f=(md/INBOX/new/*)
+		mv "${f[0]}" md/A/new/
+		move_there INBOX 1:3 A
+		work 0 work/A
+		mv "md/A/new/${f[0]##*/}" md/INBOX/new/
+		second=INBOX
+		[ $first = A ] || second=A
+		work 0 "work/$first"
+		work 0 "work/$second"
+		work 0
+		same
+		assert_eq 4 $(($(maildir_count md/A) + $(maildir_count md/INBOX)))
+		[ -e "md/INBOX/new/${f[0]##*/}" ] || fail "it is not where it is"
+	done
+}
+
 @test "moved away and back by another client: the file stays, with its flags" {
 	feed "$U" INBOX 2 100000
 	feed "$U" Archive 1 500

@@ -8,6 +8,11 @@
 #	moves	mail was moved on both sides, and marked at once
 #	onward	a reader moved mail, and moves it on, or back, after the run that is
 #		struck
+#	partly	likewise, and before all the others each of the folders is synced
+#		alone: where it was to go, and where it came from, or (-from) the
+#		other way round
+#	backup	a reader moved mail, and after the run that is struck the Maildir
+#		comes back from a backup
 #	gone	mail was deleted on both sides, or marked so
 #	trash	the same, with a folder for it
 #	made	folders were made on both sides
@@ -49,13 +54,17 @@ matrix() {
 		echo "again kill"
 		echo "lost kill"
 		echo "onward kill"
+		echo "partly kill"
+		echo "partly-from kill"
+		echo "backup kill"
 		return
 	fi
 	for s in all all-bare few; do
 		echo "$s $DISK down up"
 	done
-	for s in first new flags moves onward gone trash made removed again lost \
-		ground up-only mirror new-bare moves-bare onward-bare gone-bare \
+	for s in first new flags moves onward partly partly-from backup gone trash \
+		made removed again lost ground up-only mirror new-bare moves-bare \
+		onward-bare partly-bare partly-from-bare backup-bare gone-bare \
 		trash-bare; do
 		echo "$s $DISK"
 	done
@@ -181,9 +190,10 @@ count_there() {
 	done <"$at/subscriptions"
 }
 
-# Whether both sides are what they are to be. Else WHY.
+# Whether both sides are what they are to be. Else WHY, which may have been told
+# before.
 is_done() {
-	WHY=
+	[ -z "$WHY" ] || return
 	count_here && same_counts WANT here || return
 	count_there
 	same_counts WANT_THERE there || return
@@ -229,6 +239,7 @@ judge() {
 	also after
 	run_command
 	await_quiet
+	also then
 	is_done
 	[ $rc -eq 0 ] && [ ! -s err ] && [ -z "$WHY" ] || {
 		WHY="then exit $rc, $(<err) $WHY"
@@ -402,6 +413,68 @@ after_onward() {
 	mark A a S B
 	mark A b '' INBOX
 	want INBOX/ 'INBOX b' A/ 'A c' B/ 'B d' 'B a S'
+}
+
+# FOLDER: the next run, of that folder only.
+alone() {
+	"${COMMAND[@]}" "a/$1" 2>err || WHY="a/$1 alone: exit $?, $(<err)"
+	await_quiet
+}
+
+before_partly() { before_onward; }
+wants_partly() { wants_onward; }
+happens_partly() { happens_onward; }
+after_partly() {
+	alone A
+	after_onward
+	alone INBOX
+}
+
+before_partly-from() { before_onward; }
+wants_partly-from() { wants_onward; }
+happens_partly-from() { happens_onward; }
+after_partly-from() {
+	alone INBOX
+	after_onward
+	alone A
+}
+
+before_backup() {
+	far INBOX a b
+	far A c
+}
+wants_backup() {
+	want INBOX/ 'INBOX d' 'INBOX n1' A/ 'A a S' 'A b' 'A c'
+}
+happens_backup() {
+	cp -a root/md root/old
+	far INBOX d
+	run_command
+	rest '1 hour ago'
+	mark INBOX a S A
+	mark INBOX b '' A
+	near INBOX n1
+	wants_backup
+}
+# What had not been sent is lost with the tree that it was in.
+after_backup() {
+	rm -r root/md
+	cp -a root/old root/md
+	count_there
+	sent=${SEEN[INBOX n1]-}
+}
+# Where the two are then, the backup cannot know; but they are somewhere, once.
+then_backup() {
+	local key
+	count_there
+	want INBOX/ 'INBOX d' ${sent:+'INBOX n1'} A/ 'A c'
+	for key in 'INBOX a' 'A a' 'INBOX a S' 'A a S' 'INBOX b' 'A b'; do
+		[ -z "${SEEN[$key]-}" ] || WANT[$key]=1 WANT_THERE[$key]=1
+	done
+	key=${!WANT[*]}
+	key=${key//[^ab]/}
+	[ ${#key} -eq 2 ] && [ "${key/a/}" != "${key/b/}" ] ||
+		WHY="a and b are not there once: ${!WANT[*]}"
 }
 
 before_gone() {
@@ -586,9 +659,9 @@ prepare() {
 	run_command
 	await_quiet
 	[ $rc -eq 0 ] || die "$scenario, undisturbed: $(<err)"
+	WHY=
 	count_there
 	WANT_SUBSCRIBED=$SUBSCRIBED
 	is_done || die "$scenario, undisturbed: $WHY"
-	WHY=
 	judge none || die "$scenario, undisturbed: $WHY"
 }
