@@ -274,6 +274,9 @@ remember_folder(struct tour *t, struct work *w, struct err *e)
 		f->modseq = r->modseq;
 		f->messages = r->messages;
 	}
+	/* What it told of a message that was put off it does not tell again. */
+	if (w->unsure)
+		f->modseq = 0;
 	/* What was not to be pulled is new still. */
 	if (!t->pass->sync->plan.to_local.new)
 		f->uidnext = settled > 0 ? settled : 1;

@@ -28,6 +28,7 @@ struct item {
 	struct plan_base was; /* of a new file: agreed where it came from */
 	bool copied; /* it is where it was to go, and only to be removed; or: it
 	               * is that copy */
+	bool begun;  /* a run that was killed was deleting it there */
 	bool settled; /* nothing more in this pass */
 };
 
@@ -63,9 +64,14 @@ struct work {
 	bool left;   /* it failed, or the brake holds it: out of this pass */
 	bool again;  /* something of it could not be done: its files are to be
 	              * looked at the next time, whatever their mtimes are */
+	bool unsure; /* likewise all of its messages on the server, whatever has
+	              * changed there */
 	struct uidset copied; /* a run that was killed has copied them to where
 	                       * they were to go */
 };
+
+/* Nothing more is done about it in this pass: so the next one is to see it. */
+void tour_put_off(struct work *, struct item *);
 
 struct tour {
 	struct pass *pass; /* borrowed */

@@ -87,8 +87,8 @@ trash_on_server(struct tour *t, struct work **works, const struct uidset *sets,
 
 /*
  * What the server says to have expunged, and does not say to be gone, may be
- * there still (seen of Dovecot, with others at work in the folder): so it keeps
- * its row, for the next look to tell.
+ * there still (seen of Dovecot, with others at work in the folder), or was gone
+ * before: so it keeps its row, for the next look at the whole folder to tell.
  */
 static void
 keep_rows(struct tour *t, struct work *w, const struct uidset *uids,
@@ -102,7 +102,7 @@ keep_rows(struct tour *t, struct work *w, const struct uidset *uids,
 		if (!to_delete(w, it) || !uidset_has(uids, it->uid) ||
 		    uidset_has(vanished, it->uid))
 			continue;
-		it->settled = w->again = true;
+		tour_put_off(w, it);
 		t->pass->again = t->pass->again || t->pass->round == 0;
 	}
 }
@@ -246,19 +246,31 @@ tour_copies(struct tour *t, struct err *e)
 }
 
 static bool
-is_marked(const struct work *w, const struct item *it)
+is_deletion_there(const struct work *w, const struct item *it)
 {
 	return to_delete(w, it) && it->p.delete_remote && it->m.base.paired &&
-	       it->m.base.local && it->file != NO_FILE;
+	       it->m.base.local;
 }
 
 /*
- * What a reader has marked is about to be marked on the server, too: from there
- * on its row says that it is gone here, so that it is not taken for a mark of
- * another client, which is only shown, after a crash.
+ * About to be marked on the server: from there on the row of what is gone says
+ * so, and that of what a reader has marked that it is gone.  After a crash the
+ * mark is not taken for one of another client, which would be shown.  A file that
+ * a reader has put back by then is a new one: the server's may be gone for good.
  */
+static void
+note_mark(const struct item *it, struct state_msg *m)
+{
+	m->base = it->m.base;
+	if (it->file == NO_FILE) {
+		m->base.flags |= PLAN_DELETED;
+		m->name = span_of("");
+	} else
+		m->base.local = false;
+}
+
 static int
-note_marked(struct tour *t, struct err *e)
+note_marks(struct tour *t, struct err *e)
 {
 	struct state *s = t->pass->state;
 	struct state_msg m;
@@ -269,15 +281,14 @@ note_marked(struct tour *t, struct err *e)
 		struct work *w = &t->works[i];
 
 		for (k = 0; k < w->n; k++) {
-			if (!is_marked(w, &w->v[k]))
+			if (!is_deletion_there(w, &w->v[k]))
 				continue;
 			if (!begun && state_begin(s, e) == -1)
 				return -1;
 			begun = true;
 			if (tour_row_of(t, w, &w->v[k], &m, e) == -1)
 				return -1;
-			m.base = w->v[k].m.base;
-			m.base.local = false;
+			note_mark(&w->v[k], &m);
 			if (state_put(s, &m, e) == -1)
 				return -1;
 		}
@@ -290,7 +301,7 @@ tour_deletions(struct tour *t, struct err *e)
 {
 	struct state *s = t->pass->state;
 	size_t i, k;
-	int rv = note_marked(t, e);
+	int rv = note_marks(t, e);
 
 	if (rv == 0)
 		rv = delete_on_server(t, TO_TRASH, e);

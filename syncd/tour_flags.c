@@ -8,14 +8,6 @@
 #include "os/log.h"
 #include "tour.h"
 
-/* Nothing more is done about it in this pass, so the next one is to see it. */
-static void
-put_off(struct work *w, struct item *it)
-{
-	it->settled = true;
-	w->again = true;
-}
-
 /* 1; 0 when the file is gone meanwhile: the next pass will see where to. */
 static int
 set_local(struct tour *t, struct work *w, struct item *it, struct err *e)
@@ -89,7 +81,7 @@ take_back(struct tour *t, struct work *w, const struct uidset *uids)
 		t->pass->again = true;
 	for (i = 0; i < w->n; i++)
 		if (w->v[i].p.set_remote && uidset_has(uids, w->v[i].uid))
-			put_off(w, &w->v[i]);
+			tour_put_off(w, &w->v[i]);
 }
 
 static int
@@ -234,7 +226,7 @@ tour_flags(struct tour *t, struct err *e)
 				continue;
 			rv = set_item(t, w, it, e);
 			if (rv == 0)
-				put_off(w, it);
+				tour_put_off(w, it);
 			if (rv == 1 && it->uid != 0 &&
 			    (it->p.set_remote || is_for_trash(t, w, it)))
 				add_change(&c, i, it);

@@ -1,8 +1,15 @@
 /*
- * What an item is, by what is seen of it.
+ * What an item is, by what is seen of it; and when nothing is done about it.
  */
 
 #include "tour.h"
+
+void
+tour_put_off(struct work *w, struct item *it)
+{
+	it->settled = w->again = true;
+	w->unsure = w->unsure || it->uid != 0;
+}
 
 /* Or a placeholder that is marked: it is so when a reader has copied it. */
 bool

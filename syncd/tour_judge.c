@@ -53,7 +53,8 @@ differs(const struct state_msg *m, plan_flags f)
 	       (m->base.placeholder && (m->base.flags & PLAN_FLAGGED) != 0);
 }
 
-/* Files and rows, side by side: which have been changed here. */
+/* Files and rows, side by side: which have been changed here; or were being
+ * deleted, and have no name any more. */
 static int
 compare_files(struct tour *t, struct work *w, const struct local_census *c,
     struct uidset *touched, struct err *e)
@@ -65,8 +66,11 @@ compare_files(struct tour *t, struct work *w, const struct local_census *c,
 
 	state_walk(s, w->f.id);
 	while ((rv = state_walk_next(s, &m, e)) == 1) {
-		if (m.name.n == 0)
+		if (m.name.n == 0) {
+			if (m.base.local)
+				uidset_add(touched, m.uid, m.uid);
 			continue;
+		}
 		k = local_census_find(c, m.name);
 		if (k != NULL)
 			k->known = true;
@@ -398,6 +402,9 @@ add_touched(struct tour *t, struct work *w, uint32_t uid, struct err *e)
 			find_date(w, it);
 	}
 	it->m.remote = remote_view(w, &m);
+	it->begun = m.base.local && m.name.n == 0;
+	if (it->begun && (it->m.remote.flags & PLAN_DELETED) == 0)
+		it->m.base.flags &= ~PLAN_DELETED;
 	return 0;
 }
 

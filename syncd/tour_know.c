@@ -116,6 +116,17 @@ note_marked(struct tour *t, struct work *w, const struct item *it)
 		t->pass->again = w->again = true;
 }
 
+/* Where its deletion was begun, the mark is ours; what a reader says of its file
+ * is not said of that mark. */
+static void
+forget_own_mark(struct plan_message *m, const struct item *it)
+{
+	if (!it->begun || (m->local.flags & PLAN_DELETED) == 0)
+		return;
+	m->base.flags &= ~PLAN_DELETED;
+	m->remote.flags &= ~PLAN_DELETED;
+}
+
 /*
  * The old place's item becomes a move to the new one's, and what either side
  * changed of its flags goes to the other first.  One that was marked as deleted
@@ -128,6 +139,7 @@ found_move_here(struct tour *t, struct place gone, struct place came)
 	struct item both = *from;
 
 	both.m.local = to->m.local;
+	forget_own_mark(&both.m, from);
 	tour_plan(t, &t->works[gone.work], &both);
 	if (both.p.delete_remote) {
 		to->p = (struct plan){
@@ -319,7 +331,8 @@ know_files(
 			rv = tour_identify(w, it, e);
 			if (rv == -1)
 				return -1;
-			it->settled = it->settled || rv == 0;
+			if (rv == 0)
+				tour_put_off(w, it);
 			*any_bare_r = *any_bare_r || it->bare;
 		}
 	}
@@ -494,6 +507,7 @@ found_file(struct tour *t, struct place gone, struct place came)
 	note_marked(t, &t->works[gone.work], it);
 	it->file = new->file;
 	it->m.local = new->m.local;
+	forget_own_mark(&it->m, it);
 	it->m.base.placeholder = new->m.placeholder;
 	new->settled = true;
 	tour_plan(t, &t->works[gone.work], it);

@@ -147,8 +147,10 @@ announce_move(struct tour *t, struct work *w, struct item *it, struct err *e)
 		return 0;
 	rv = tour_announce(t, it->to, to, &p, e);
 	/* Gone on meanwhile: the next pass sees where to. */
-	if (rv == 0)
-		it->settled = w->again = it->to->again = t->pass->again = true;
+	if (rv == 0) {
+		tour_put_off(w, it);
+		it->to->again = t->pass->again = true;
+	}
 	return rv == -1 ? -1 : 0;
 }
 

@@ -497,7 +497,7 @@ check_upgrade(struct work *w, struct item *it, struct err *e)
 	local_at(&w->list, &w->list.v[it->file], &at);
 	rv = local_open(&w->md, &at, &fd, e);
 	if (rv != 1) {
-		it->settled = true;
+		tour_put_off(w, it);
 		return rv;
 	}
 	rv = local_is_placeholder(fd, &still, e);

@@ -44,6 +44,9 @@ soak_points() {
 @test "flags and keywords" { soak_points flags; }
 @test "moves" { soak_points 'moves*'; }
 @test "moves that go on" { all_points 'onward*'; }
+@test "moves, and then one folder at a time" { all_points 'partly*'; }
+@test "deletions that are taken back" { all_points 'undone*'; }
+@test "an older Maildir put in its place" { all_points 'backup*'; }
 @test "deletions" { soak_points 'gone*'; }
 @test "deletions, to the trash" { soak_points 'trash*'; }
 @test "folders made" { soak_points made; }

@@ -11,6 +11,7 @@
 #	partly	likewise, and before all the others each of the folders is synced
 #		alone: where it was to go, and where it came from, or (-from) the
 #		other way round
+#	undone	a reader deleted mail, and puts it back after the run that is struck
 #	backup	a reader moved mail, and after the run that is struck the Maildir
 #		comes back from a backup
 #	gone	mail was deleted on both sides, or marked so
@@ -56,16 +57,17 @@ matrix() {
 		echo "onward kill"
 		echo "partly kill"
 		echo "partly-from kill"
+		echo "undone kill"
 		echo "backup kill"
 		return
 	fi
 	for s in all all-bare few; do
 		echo "$s $DISK down up"
 	done
-	for s in first new flags moves onward partly partly-from backup gone trash \
-		made removed again lost ground up-only mirror new-bare moves-bare \
-		onward-bare partly-bare partly-from-bare backup-bare gone-bare \
-		trash-bare; do
+	for s in first new flags moves onward partly partly-from undone backup gone \
+		trash made removed again lost ground up-only mirror new-bare \
+		moves-bare onward-bare partly-bare partly-from-bare undone-bare \
+		backup-bare gone-bare trash-bare; do
 		echo "$s $DISK"
 	done
 }
@@ -437,6 +439,31 @@ after_partly-from() {
 	alone INBOX
 	after_onward
 	alone A
+}
+
+before_undone() {
+	far INBOX a b c
+	FLAGS=S far INBOX d
+}
+wants_undone() {
+	want INBOX/ 'INBOX c'
+}
+happens_undone() {
+	local n
+	mkdir root/aside
+	for n in a b d; do
+		find_file INBOX $n
+		mv "$FILE" root/aside/
+	done
+	wants_undone
+}
+after_undone() {
+	local f
+	for f in root/aside/*; do
+		[[ $f == *:2,* ]] || f+=:2,
+		mv "${f%:2,}"* "root/md/INBOX/cur/${f##*/}"
+	done
+	want INBOX/ 'INBOX a' 'INBOX b' 'INBOX c' 'INBOX d S'
 }
 
 before_backup() {

@@ -25,7 +25,9 @@
  * it last; where both did, as either.  Where a reader changed one at the moment at
  * which another client moved the message, as it was before: STORE does not say
  * that it came too late.  It is never anywhere twice, and never
- * gone unless somebody deleted it.  Environment: MODEL_LOUD=1 shows each thing
+ * gone unless somebody deleted it.  Where runs see one folder each, what is moved
+ * from one to another is a copy and a deletion: a change that meets the one is
+ * not always seen of the other.  Environment: MODEL_LOUD=1 shows each thing
  * as it is done.
  */
 
@@ -41,10 +43,11 @@
 #define SETTLE 8 /* runs until one must have nothing to do */
 
 static struct {
-	const char *syncd, *url;
+	const char *syncd;
 	unsigned int seed, epoch;
 	const char *what; /* kind of the epoch */
 	double typical;   /* ms that a run takes */
+	size_t alone;     /* the folder that is synced; FOLDERS: all */
 } run;
 
 /* --- reporting --------------------------------------------------------------------- */
@@ -55,7 +58,7 @@ static void differ(size_t id, const char *fmt, ...)
 static void
 differ(size_t id, const char *fmt, ...)
 {
-	char cwd[PATH];
+	char cwd[PATH], flags[8];
 	va_list ap;
 
 	fprintf(
@@ -64,8 +67,10 @@ differ(size_t id, const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	if (id != SIZE_MAX)
-		fprintf(stderr, "\n  m%zu, from %s:\n%s", id,
-		    names[world.v[id].home].name, buf_cstr(&world.v[id].log));
+		fprintf(stderr, "\n  m%zu, from %s/%s:\n%s", id,
+		    names[world.v[id].home].name,
+		    show_flags(world.v[id].flags, flags),
+		    buf_cstr(&world.v[id].log));
 	fprintf(stderr, "\n  kept: %s\n",
 	    getcwd(cwd, sizeof(cwd)) != NULL ? cwd : "?");
 	exit(1);
@@ -117,11 +122,13 @@ change_here(void)
 			break;
 		case 1:
 		case 2:
-			if (f != to && access(at(to, "cur"), F_OK) == 0)
+			if (f != to && may_move(HERE, m.id) &&
+			    access(at(to, "cur"), F_OK) == 0)
 				here_move(f, &m, to);
 			break;
 		case 3:
-			if (f != to && access(at(to, "cur"), F_OK) == 0)
+			if (f != to && may_move(HERE, m.id) &&
+			    access(at(to, "cur"), F_OK) == 0)
 				here_save(f, &m, to);
 			break;
 		case 4:
@@ -159,7 +166,7 @@ change_there(void)
 		case 1:
 		case 2:
 		case 3:
-			if (f != to)
+			if (f != to && may_move(THERE, m.id))
 				there_move(f, &m, to);
 			break;
 		default:
@@ -222,7 +229,7 @@ sleep_ms(double ms)
 static pid_t
 start_syncd(const char *log)
 {
-	char layout[40], remove[40];
+	char layout[40], remove[40], what[40] = "a";
 	pid_t pid = fork();
 	int fd;
 
@@ -236,9 +243,10 @@ start_syncd(const char *log)
 	snprintf(layout, sizeof(layout), "layout=%s", layouts[reader.layout]);
 	snprintf(remove, sizeof(remove), "remove=%s",
 	    world.remove ? "both" : "none");
-	execl(run.syncd, "syncd", "-vv", "-o", "password-file=pw", "-o",
-	    "brake=100%", "-o", layout, "-o", remove, run.url, "md",
-	    (char *)NULL);
+	if (run.alone < FOLDERS)
+		snprintf(what, sizeof(what), "a/%s", names[run.alone].name);
+	execl(run.syncd, "syncd", "-vv", "-c", "conf", "-o", layout, "-o",
+	    remove, what, (char *)NULL);
 	err(2, "%s", run.syncd);
 }
 
@@ -358,13 +366,18 @@ sync_all(void)
 {
 	int i, n = (int)prng(4);
 
+	if (world.partly)
+		n += 4;
 	for (i = 0; i < n; i++) {
+		if (world.partly)
+			run.alone = prng(8) == 0 ? FOLDERS : any_folder();
 		(void)run_syncd(prng(4) != 0 ? some_moment() : -1,
 		    world.busy ? 1 + prng(12) : 0);
 		sleep_ms(prng(20));
 		if (world.busy && prng(2) == 0)
 			change();
 	}
+	run.alone = FOLDERS;
 	settle();
 }
 
@@ -527,6 +540,10 @@ places_of(const struct message *m)
 	if (m->born && m->side == HERE && world.killed && m->gone[HERE] == NO &&
 	    m->gone[THERE] != NO)
 		allow(&ok, to[HERE]);
+	/* Nor can a run that does not see where it was moved. */
+	if (world.partly && world.killed && m->born && m->side == HERE &&
+	    m->moved[THERE])
+		allow(&ok, home | to[THERE]);
 	for (s = HERE; s < SIDES; s++)
 		if (m->twin && ((m->touched[HERE] | m->touched[THERE]) & MARK))
 			allow(&ok, to[s]); /* the other is not copied */
@@ -566,14 +583,16 @@ wrong_flags(const struct message *m, unsigned int flags)
 	wrong |= both & (flags ^ m->last[HERE]) & (flags ^ m->last[THERE]);
 	/* A deletion wins over flags: of what was saved from it, or sent anew,
 	 * they may be as they were before. */
-	if (m->twin || m->renamed || m->raced || m->frozen)
+	if (m->twin || m->renamed || m->raced || m->frozen ||
+	    (world.partly && (m->moved[HERE] || m->moved[THERE])))
 		wrong &= flags ^ m->flags;
 	/* Killed when it had shown a change to the other side and not yet noted
 	 * it, syncd takes it for one of that side's own. */
 	if (world.killed)
 		wrong &= ~m->undone;
 	/* Without MOVE, what another client changes between the copy and the
-	 * deletion is lost with the old one. */
+	 * deletion is lost with the old one; with it, nobody told whether the change
+	 * or the move was first. */
 	wrong &= ~m->late;
 	if (m->twin)
 		wrong &= ~MARK;
@@ -623,6 +642,11 @@ may_be_alone(enum side s, const struct message *m, const struct place *p)
 	if ((p->flags & MARK) == 0)
 		return false;
 	if (m->remade || (m->moved[HERE] && m->moved[THERE]))
+		return true;
+	/* Where it was moved to it is new to a run that sees only that, or sees
+	 * that before it sees that it is gone. */
+	if ((world.partly || m->raced) && m->moved[s] &&
+	    ((m->flags | m->touched[s]) & MARK) != 0)
 		return true;
 	if (s == HERE)
 		return m->gone[HERE] != NO;
@@ -768,16 +792,30 @@ do_quiet(void)
 }
 
 static void
-do_busy(void)
+do_busy_changes(void)
 {
 	unsigned int n = 10 + prng(30);
 
-	run.what = "changes during runs";
 	world.busy = true;
 	for (; n > 0; n--)
 		change();
 	sync_all();
 	world.busy = false;
+}
+
+static void
+do_busy(void)
+{
+	run.what = "changes during runs";
+	do_busy_changes();
+}
+
+static void
+do_partly(void)
+{
+	run.what = "changes, then runs of one folder at a time";
+	world.partly = true;
+	do_busy_changes();
 }
 
 /* Nothing is known any more of what both sides had. */
@@ -977,8 +1015,10 @@ step(void)
 {
 	switch (prng(run.epoch < 2 ? 5 : 9)) {
 	case 0:
-	case 1:
 		do_quiet();
+		break;
+	case 1:
+		do_partly();
 		break;
 	case 5:
 		do_forget();
@@ -997,6 +1037,7 @@ step(void)
 		break;
 	}
 	compare();
+	world.partly = false;
 	if (prng(3) == 0)
 		age();
 }
@@ -1096,6 +1137,25 @@ write_password(void)
 	close(fd);
 }
 
+static void
+write_conf(const char *user, const char *at)
+{
+	FILE *f = fopen("conf", "w");
+
+	if (f == NULL)
+		err(2, "conf");
+	fprintf(f,
+	    "account a\n"
+	    "    imap imap+plain://%s@%s\n"
+	    "    password-file pw\n"
+	    "sync a\n"
+	    "    maildir md\n"
+	    "    brake 100%%\n",
+	    user, at);
+	if (fclose(f) == EOF)
+		err(2, "conf");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -1107,8 +1167,8 @@ main(int argc, char **argv)
 		errx(64, "usage: model SYNCD HOST:PORT USER FIRST COUNT "
 			 "[REPORT]");
 	run.syncd = argv[1];
-	run.url = mem_printf("imap+plain://%s@%s", argv[3], argv[2]);
 	run.typical = 40;
+	run.alone = FOLDERS;
 	first = (unsigned int)strtoul(argv[4], NULL, 10);
 	count = (unsigned int)strtoul(argv[5], NULL, 10);
 	if (argc == 7 && (report = fopen(argv[6], "a")) == NULL)
@@ -1120,6 +1180,7 @@ main(int argc, char **argv)
 	reader.root = "md";
 	world.loud = getenv("MODEL_LOUD") != NULL;
 	write_password();
+	write_conf(argv[3], argv[2]);
 	host = mem_strdup(argv[2]);
 	host[colon - argv[2]] = '\0';
 	client_open(host, (int)strtol(colon + 1, NULL, 10), argv[3]);

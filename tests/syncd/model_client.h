@@ -395,15 +395,19 @@ there_store(const struct remote_mail *m, unsigned int bit, bool set)
 	       shows(m->uid, set ? bit : 0, bit);
 }
 
+/* Where the answer does not show it, it was moved away before, or after. */
 static void
 there_flag(const struct remote_mail *m)
 {
 	unsigned int bit = BIT(prng(6));
 	bool set = (m->flags & bit) == 0;
 
-	if ((bit & world.usable) == 0 || (bit == MARK && prng(3) != 0) ||
-	    !there_store(m, bit, set))
+	if ((bit & world.usable) == 0 || (bit == MARK && prng(3) != 0))
 		return;
+	if (!there_store(m, bit, set)) {
+		world.v[m->id].late |= bit;
+		return;
+	}
 	did_flag(THERE, m->id, bit, set);
 	note(m->id, "there: %c%s", set ? '+' : '-', write_flags(bit));
 }

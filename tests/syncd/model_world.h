@@ -60,7 +60,7 @@ struct message {
 	enum certain gone[SIDES];
 	unsigned int touched[SIDES], last[SIDES];
 	unsigned int undone; /* changed more than once by the same side */
-	unsigned int late;   /* changed there while syncd copied it, by COPY */
+	unsigned int late;   /* changed there while syncd moved it */
 	bool renamed;        /* a reader gave it a new name when it moved it */
 	bool remade; /* its folder was made again: marked, it was not copied */
 	bool raced;  /* moved while syncd was at work: STORE does not say that
@@ -77,6 +77,7 @@ struct world {
 	unsigned int usable;  /* flags that the server takes */
 	bool uidplus, move, mailboxid;
 	bool busy;    /* what is done may meet a run of syncd */
+	bool partly;  /* runs see one folder each, until the last ones */
 	bool running; /* one is under way */
 	bool killed;  /* one was killed since both sides were the same */
 	unsigned int changes, kills, runs, doubles;
@@ -171,6 +172,13 @@ static bool
 is_free(size_t id)
 {
 	return id != SIZE_MAX && !world.v[id].frozen && !world.v[id].dead;
+}
+
+/* One that is seen in one of two folders is a copy, for the other side too. */
+static bool
+may_move(enum side s, size_t id)
+{
+	return !world.partly || !world.v[id].moved[!s];
 }
 
 /* --- what was done ----------------------------------------------------------- */
