@@ -241,7 +241,7 @@ judge() {
 	also after
 	run_command
 	await_quiet
-	also then
+	also settled
 	is_done
 	[ $rc -eq 0 ] && [ ! -s err ] && [ -z "$WHY" ] || {
 		WHY="then exit $rc, $(<err) $WHY"
@@ -491,7 +491,7 @@ after_backup() {
 	sent=${SEEN[INBOX n1]-}
 }
 # Where the two are then, the backup cannot know; but they are somewhere, once.
-then_backup() {
+settled_backup() {
 	local key
 	count_there
 	want INBOX/ 'INBOX d' ${sent:+'INBOX n1'} A/ 'A c'
