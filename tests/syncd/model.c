@@ -398,6 +398,14 @@ struct places {
 /* Of each message, where it is; by side. */
 static struct places *found[SIDES];
 
+/* Two MOVEs to the same folder at the same moment: some servers (Dovecot) make
+ * both. */
+static bool
+may_be_twice(const struct message *m)
+{
+	return m->raced && m->moved[HERE] && m->moved[THERE];
+}
+
 static struct place *
 add_place(enum side s, size_t id, size_t folder, unsigned int flags,
     const char *text, size_t n)
@@ -411,7 +419,7 @@ add_place(enum side s, size_t id, size_t folder, unsigned int flags,
 		differ(id, "its bytes in %s are not what they were (%s)",
 		    names[folder].name, s == HERE ? "here" : "there");
 	for (i = 0; i < p->n; i++)
-		if (p->v[i].folder == folder)
+		if (p->v[i].folder == folder && !may_be_twice(m))
 			differ(id, "twice in %s, %s", names[folder].name,
 			    s == HERE ? "here" : "there");
 	if (p->n == 4)
@@ -594,6 +602,9 @@ wrong_flags(const struct message *m, unsigned int flags)
 	 * deletion is lost with the old one; with it, nobody told whether the change
 	 * or the move was first. */
 	wrong &= ~m->late;
+	/* So may be what changes at one place after a run saw only the other. */
+	if (world.partly && (m->moved[HERE] || m->moved[THERE]))
+		wrong &= ~(m->touched[HERE] | m->touched[THERE]);
 	if (m->twin)
 		wrong &= ~MARK;
 	return wrong & world.usable;
@@ -644,9 +655,9 @@ may_be_alone(enum side s, const struct message *m, const struct place *p)
 	if (m->remade || (m->moved[HERE] && m->moved[THERE]))
 		return true;
 	/* Where it was moved to it is new to a run that sees only that, or sees
-	 * that before it sees that it is gone. */
-	if ((world.partly || m->raced) && m->moved[s] &&
-	    ((m->flags | m->touched[s]) & MARK) != 0)
+	 * that before it sees that it is gone, or when it was deleted besides. */
+	if ((world.partly || m->raced || m->gone[!s] != NO) && m->moved[s] &&
+	    ((m->flags | m->touched[HERE] | m->touched[THERE]) & MARK) != 0)
 		return true;
 	if (s == HERE)
 		return m->gone[HERE] != NO;
@@ -730,6 +741,29 @@ judge(size_t id)
 	}
 }
 
+static bool
+is_twice_in_one(const struct places *p)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->n; i++)
+		for (k = 0; k < i; k++)
+			if (p->v[i].folder == p->v[k].folder)
+				return true;
+	return false;
+}
+
+/* Nobody could tell which is which. */
+static void
+give_up(size_t id)
+{
+	enum side s;
+
+	for (s = HERE; s < SIDES; s++)
+		while (found[s][id].n > 0)
+			drop(s, id, found[s][id].n - 1);
+}
+
 /* As it is now is what both sides have. */
 static void
 agree(size_t id)
@@ -737,6 +771,10 @@ agree(size_t id)
 	struct message *m = &world.v[id];
 	struct places *here = &found[HERE][id], *there = &found[THERE][id];
 
+	if (is_twice_in_one(here)) {
+		world.doubles++;
+		give_up(id);
+	}
 	m->dead = here->n == 0;
 	if (!m->dead) {
 		m->home = here->v[0].folder;
