@@ -103,6 +103,7 @@ keep_rows(struct tour *t, struct work *w, const struct uidset *uids,
 		    uidset_has(vanished, it->uid))
 			continue;
 		tour_put_off(w, it);
+		t->pass->deleted--;
 		t->pass->again = t->pass->again || t->pass->round == 0;
 	}
 }
@@ -237,14 +238,6 @@ expire_all(struct tour *t, struct err *e)
 	return 0;
 }
 
-/* They may be marked \Deleted: so they go before others are, which could not be
- * expunged beside them where there is no UIDPLUS. */
-int
-tour_copies(struct tour *t, struct err *e)
-{
-	return delete_on_server(t, COPIED, e);
-}
-
 static bool
 is_deletion_there(const struct work *w, const struct item *it)
 {
@@ -270,7 +263,7 @@ note_mark(const struct item *it, struct state_msg *m)
 }
 
 static int
-note_marks(struct tour *t, struct err *e)
+note_marks(struct tour *t, bool copied, struct err *e)
 {
 	struct state *s = t->pass->state;
 	struct state_msg m;
@@ -281,7 +274,8 @@ note_marks(struct tour *t, struct err *e)
 		struct work *w = &t->works[i];
 
 		for (k = 0; k < w->n; k++) {
-			if (!is_deletion_there(w, &w->v[k]))
+			if (!is_deletion_there(w, &w->v[k]) ||
+			    w->v[k].copied != copied)
 				continue;
 			if (!begun && state_begin(s, e) == -1)
 				return -1;
@@ -296,12 +290,22 @@ note_marks(struct tour *t, struct err *e)
 	return begun ? state_commit(s, e) : 0;
 }
 
+/* They may be marked \Deleted: so they go before others are, which could not be
+ * expunged beside them where there is no UIDPLUS. */
+int
+tour_copies(struct tour *t, struct err *e)
+{
+	if (note_marks(t, true, e) == -1)
+		return -1;
+	return delete_on_server(t, COPIED, e);
+}
+
 int
 tour_deletions(struct tour *t, struct err *e)
 {
 	struct state *s = t->pass->state;
 	size_t i, k;
-	int rv = note_marks(t, e);
+	int rv = note_marks(t, false, e);
 
 	if (rv == 0)
 		rv = delete_on_server(t, TO_TRASH, e);

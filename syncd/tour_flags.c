@@ -81,7 +81,7 @@ take_back(struct tour *t, struct work *w, const struct uidset *uids)
 		t->pass->again = true;
 	for (i = 0; i < w->n; i++)
 		if (w->v[i].p.set_remote && uidset_has(uids, w->v[i].uid))
-			tour_put_off(w, &w->v[i]);
+			w->v[i].settled = w->again = true;
 }
 
 static int

@@ -286,6 +286,17 @@ may_be(const struct tour *t, const struct push *p, bool anywhere, bool left)
 		   !imap_has(&t->pass->remote->client.imap, IMAP_CAP_MOVE));
 }
 
+/* 1: it has its row where it went to, and only what became of the place it came
+ * from was to be seen; 0; -1. */
+static int
+has_arrived(const struct tour *t, const struct push *p, struct err *e)
+{
+	struct state_msg m;
+
+	return state_by_name(
+	    t->pass->state, p->p.folder, span_of(p->name), &m, e);
+}
+
 /* In the folder it was sent to; then in any. */
 static int
 match(struct settling *s, struct push *p, bool anywhere, struct err *e)
@@ -296,6 +307,8 @@ match(struct settling *s, struct push *p, bool anywhere, struct err *e)
 	if (p->work == NULL || p->settled)
 		return 0;
 	rv = waits(s->t, p, e);
+	if (rv == 0)
+		rv = has_arrived(s->t, p, e);
 	if (rv != 0)
 		return rv == 1 ? 0 : -1;
 	if (p->p.uid != 0)
@@ -318,15 +331,16 @@ match(struct settling *s, struct push *p, bool anywhere, struct err *e)
 	return 0;
 }
 
-/* Where it was is seen, and where it went is not: if it went, what is there under
- * its name now is something new. */
+/* Where it was is seen: if it went, what is there under its name now is something
+ * new. */
 static int
 end_origin(struct tour *t, struct push *p, struct err *e)
 {
 	struct work *w = tour_work_of(t, p->p.origin);
 	int left = has_left(t, p, e);
 
-	if (left == 0 && w != NULL)
+	if (left == 0 && w != NULL &&
+	    !imap_has(&t->pass->remote->client.imap, IMAP_CAP_MOVE))
 		return own_mark(t, w, p->p.uid, e);
 	if (left != 1)
 		return left;
@@ -343,14 +357,18 @@ end(struct settling *s, struct push *p, struct err *e)
 {
 	int rv = waits(s->t, p, e);
 
+	if (rv == 1)
+		return p->p.uid == 0 || tour_is_hidden(s->t, p->p.origin)
+		           ? 0
+		           : end_origin(s->t, p, e);
+	if (rv == 0 && p->p.uid != 0 && !p->settled)
+		rv = has_arrived(s->t, p, e);
+	if (rv == 1)
+		rv = end_origin(s->t, p, e);
 	if (rv == -1)
 		return -1;
-	if (rv == 0)
-		return state_push_done(
-		    s->t->pass->state, p->p.folder, span_of(p->name), e);
-	if (p->p.uid == 0 || tour_is_hidden(s->t, p->p.origin))
-		return 0;
-	return end_origin(s->t, p, e);
+	return state_push_done(
+	    s->t->pass->state, p->p.folder, span_of(p->name), e);
 }
 
 /* What is gone by the time it is asked for may be one of them, moved on by

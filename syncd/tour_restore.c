@@ -83,7 +83,7 @@ restore_message(struct restoring *r, size_t i, uint32_t uid, struct err *e)
 	struct state_msg m;
 	int rv = state_by_uid(s, b->id, uid, &m, e);
 
-	if (rv != 1 || !m.base.local || m.name.n == 0)
+	if (rv != 1 || !m.base.local)
 		return rv == -1 ? -1 : 0;
 	f = local_list_find(&r->lists[i], m.name);
 	if (f != NULL) {

@@ -175,7 +175,7 @@ setup_file() {
 # Of its two rows one is of where it is no more.
 @test "moved on both sides, seen in one folder, and moved back: nothing is lost" {
 	local f first second
-	for first in A INBOX; do
+	for first in A INBOX ''; do
 		rm -rf md "$XDG_STATE_HOME"
 		U=u$BATS_TEST_NUMBER${first,,}
 		configure
@@ -189,8 +189,8 @@ setup_file() {
 		mv "md/A/new/${f[0]##*/}" md/INBOX/new/
 		second=INBOX
 		[ $first = A ] || second=A
-		work 0 "work/$first"
-		work 0 "work/$second"
+		[ -z "$first" ] || work 0 "work/$first"
+		[ -z "$first" ] || work 0 "work/$second"
 		work 0
 		same
 		assert_eq 4 $(($(maildir_count md/A) + $(maildir_count md/INBOX)))

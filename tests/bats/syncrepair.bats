@@ -186,6 +186,27 @@ all_are_back() {
 	assert_eq 259 "$(maildir_count md/INBOX)"
 }
 
+@test "a backup, while a deletion was under way: it counts no more" {
+	U=u$BATS_TEST_NUMBER
+	rm -rf md "$XDG_STATE_HOME"
+	configure
+	feed "$U" INBOX 5 1000
+	work 0
+	cp -a md backup
+	feed "$U" INBOX 1 1000
+	work 0
+	same
+	# As after a run that was killed just before it marked the last one there.
+	sqlite3 "$XDG_STATE_HOME/mailroom/syncd/work.db" \
+		"UPDATE msg SET name = '', flags = flags | 8 WHERE uid = 6"
+	rm -r md
+	cp -a backup md
+	work 0 -v
+	assert_contains "$stderr" "an older one: nothing counts as deleted"
+	same
+	assert_eq 6 "$(maildir_count md/INBOX)"
+}
+
 @test "a backup with flags that were taken back: nobody wishes them again" {
 	U=u$BATS_TEST_NUMBER
 	rm -rf md "$XDG_STATE_HOME"
