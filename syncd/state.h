@@ -42,9 +42,9 @@ struct state_folder {
 struct state_msg {
 	int64_t folder;
 	uint32_t uid;
-	struct span name; /* unique part of the file's name; borrowed, until
-	                    * the next call; empty: it has no file, or
-	                * had one, and is being deleted on the server */
+	/* The unique part of the file's name; borrowed, until the next call.
+	 * Empty: it has no file; or had one, and is being deleted there. */
+	struct span name;
 	struct plan_base base;
 	bool placing;  /* its file is durable in tmp/, perhaps not placed */
 	uint64_t size; /* with CRLFs, of the whole; 0: not known */
